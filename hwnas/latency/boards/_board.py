@@ -31,7 +31,9 @@ import numpy as np
 from hwnas.latency.device._facts import cpu_facts, memory_pages, nvidia_facts, usable_cores
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._loop import (
+    HOST,
     BoundSession,
+    loaded_session,
     node_times,
     preload,
     session_options,
@@ -76,14 +78,9 @@ class _Sessions:
         return session_options(self.device["threads"], self.device["session_config"])
 
     def _bound(self, model: dict[str, Any], options: Any) -> BoundSession:
-        import onnxruntime as ort
-
         provider = self.device["provider"]
-        providers: list[Any] = [(provider, self.device["options"])]
-        if provider != "CPUExecutionProvider":
-            providers.append("CPUExecutionProvider")
         try:
-            session = ort.InferenceSession(str(self.folder / model["file"]), options, providers=providers)
+            session = loaded_session(str(self.folder / model["file"]), options, provider, self.device["options"])
         except Exception as error:  # onnxruntime raises RuntimeError, and its own exceptions
             raise BoardError(f"{model['file']}: onnxruntime fails: {str(error).splitlines()[0]}") from error
         if provider not in session.get_providers():
@@ -166,7 +163,7 @@ def device_facts(device: dict[str, Any]) -> dict[str, Any]:
     nvidia = device["memory"][0] == "cuda"
     return {
         "hardware": nvidia_facts(device["memory"][1]) if nvidia else cpu_facts(),
-        "pages": memory_pages() if device["provider"] == "CPUExecutionProvider" else "usual",
+        "pages": memory_pages() if device["provider"] == HOST else "usual",
         "runtime": f"onnxruntime {ort.__version__}",
         "provider": device["provider"],
         "threads": device["threads"],

@@ -207,24 +207,7 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
     """
     import onnxruntime as ort
 
-    kind, colon, index = name.partition(":")
-    if kind not in PROVIDERS:
-        raise UnknownNameError("device", name, PROVIDERS)
-    provider = PROVIDERS[kind]
-    if colon and not index.isdigit():
-        raise DeviceError(
-            f"device {name!r}",
-            "what follows the colon is the number of the device",
-            f"write {kind if kind == 'cpu' else kind + ':0'}",
-        )
-    if provider.name not in ort.get_available_providers():
-        raise DeviceError(
-            f"device {name!r}",
-            f"the installed onnxruntime {ort.__version__} has no {provider.name}",
-            f"install {provider.package}",
-        )
-    if kind == "cpu" and colon:
-        raise DeviceError(f"device {name!r}", "a machine's cores are one device, without a number", "write cpu")
+    kind, index = _installed(name)
     cores = usable_cores()
     if not 1 <= threads <= cores:
         remedy = f"use 1 to {cores}" if cores > 1 else "use 1"
@@ -235,7 +218,7 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         raise UnknownNameError("spinning setting", spinning, _SPINNING)
     return Device(
         name=name,
-        provider=provider.name,
+        provider=PROVIDERS[kind].name,
         options=provider_options(kind, index, threads),
         threads=threads,
         batch=batch,
@@ -244,6 +227,29 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         hardware=_hardware.nvidia_gpu(int(index or 0)) if kind in _NVIDIA else _hardware.cpu(),
         runtime=f"onnxruntime {ort.__version__}",
     )
+
+
+def _installed(name: str) -> tuple[str, str]:
+    """The provider's short name, and the device's index or an empty string.
+
+    Raises:
+        UnknownNameError, DeviceError: as `get_device`.
+    """
+    import onnxruntime as ort
+
+    kind, colon, index = name.partition(":")
+    if kind not in PROVIDERS:
+        raise UnknownNameError("device", name, PROVIDERS)
+    provider = PROVIDERS[kind]
+    if colon and not index.isdigit():
+        rule = "what follows the colon is the number of the device"
+        raise DeviceError(f"device {name!r}", rule, f"write {kind if kind == 'cpu' else kind + ':0'}")
+    if provider.name not in ort.get_available_providers():
+        rule = f"the installed onnxruntime {ort.__version__} has no {provider.name}"
+        raise DeviceError(f"device {name!r}", rule, f"install {provider.package}")
+    if kind == "cpu" and colon:
+        raise DeviceError(f"device {name!r}", "a machine's cores are one device, without a number", "write cpu")
+    return kind, index
 
 
 def provider_options(kind: str, index: str, threads: int) -> dict[str, str]:

@@ -15,6 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HOST = "CPUExecutionProvider"
+
 WARM_UPS = 3
 """Untimed runs of a new session: the first run allocates memory and packs weights."""
 
@@ -41,7 +43,7 @@ def waiting_clock(threads: int, provider: str) -> Callable[[], int]:
     time does not. For several threads, or a provider's own threads, the operating system reports the waiting time (some
     systems report 0). Threads may wait at the same time, so the mean over threads is the least delay of a run.
     """
-    if threads == 1 and provider == "CPUExecutionProvider" and _fine_thread_time():
+    if threads == 1 and provider == HOST and _fine_thread_time():
         return lambda: time.perf_counter_ns() - time.thread_time_ns()
     return lambda: waited_ns() // threads
 
@@ -210,6 +212,16 @@ def session_options(threads: int, config: dict[str, str]) -> Any:
     for key, value in config.items():
         options.add_session_config_entry(key, value)
     return options
+
+
+def loaded_session(model: Any, options: Any, provider: str, provider_options: dict[str, str]) -> Any:
+    """A session of a model, by its content or path; operators that the provider lacks run on the CPU."""
+    import onnxruntime as ort
+
+    providers: list[Any] = [(provider, provider_options)]
+    if provider != HOST:
+        providers.append(HOST)
+    return ort.InferenceSession(model, options, providers=providers)
 
 
 class BoundSession:

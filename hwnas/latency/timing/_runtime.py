@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hwnas.errors import DeviceError
 from hwnas.graph import Model
-from hwnas.latency.timing._loop import BoundSession, node_times, preload, session_options, waiting_clock
+from hwnas.latency.timing._loop import (
+    HOST,
+    BoundSession,
+    loaded_session,
+    node_times,
+    preload,
+    session_options,
+    waiting_clock,
+)
 
 if TYPE_CHECKING:
     from hwnas.latency.device._device import Device
-
-_HOST = "CPUExecutionProvider"
 
 NodeTimes = list[tuple[str, float]]
 """``(node name, microseconds)`` of one run, in the order of execution."""
@@ -89,7 +95,7 @@ class OnnxRuntime:
 
     def elsewhere(self, model: Model) -> dict[str, int]:
         """As :meth:`Runtime.elsewhere`: runs the model once, unless the device is the CPU itself."""
-        if self.device.provider == _HOST:
+        if self.device.provider == HOST:
             return {}
         session = self.profiled(model)
         session.run()
@@ -99,13 +105,8 @@ class OnnxRuntime:
         return session_options(self.device.threads, self.device.session_config)
 
     def _create(self, model: Model, options: Any) -> Any:
-        import onnxruntime as ort
-
-        providers: list[Any] = [(self.device.provider, dict(self.device.options))]
-        if self.device.provider != _HOST:
-            providers.append(_HOST)
         try:
-            session = ort.InferenceSession(model.content, options, providers=providers)
+            session = loaded_session(model.content, options, self.device.provider, dict(self.device.options))
         except Exception as error:  # onnxruntime raises RuntimeError, and its own exceptions
             raise _failed(self.device, error) from error
         if self.device.provider not in session.get_providers():
