@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
-    space = mixed_space(reference_kind(options.space).space(options.space), options.precision)
+    space = mixed_space(reference_kind(options.space).space(), options.precision)
     if options.fix:
         gene, _, values = options.fix.partition("=")
         space = space.restrict(**{gene: [int(value) for value in values.split(",")]})

@@ -216,7 +216,7 @@ def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
     if weights_hash(path) != known["sha256"]:
         rule = "the file has changed since the front was searched with it"
         raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")
-    return path if not own or path != reference_kind(name).weights(name) else None
+    return path if not own or path != reference_kind(name).weights() else None
 
 
 def _shown(model: ModelProto) -> str:

@@ -33,7 +33,7 @@ def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | N
     from hwnas.supernet import reference_kind
 
     kind = reference_kind(reference)
-    path = checkpoint or (kind.weights(reference) if kind.carries_weights else None)
+    path = checkpoint or (kind.weights() if kind.carries_weights else None)
     return {"file": str(path), "sha256": weights_hash(path)} if path is not None else None
 
 

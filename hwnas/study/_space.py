@@ -33,7 +33,7 @@ def open_space(reference: str | SearchSpace | None) -> SearchSpace:
     plain, precisions = precisions_named(name)
     if precisions and not Path(name.removeprefix("hf:")).exists():
         return with_precisions_of(name, open_space(plain))
-    return reference_kind(name).space(name).opened_by(name)
+    return reference_kind(name).space().opened_by(name)
 
 
 def open_in(reference: str | SearchSpace | None, precision: str | None) -> tuple[SearchSpace, str | None]:

@@ -6,6 +6,7 @@ This module does not import torch, because most spaces open without it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -31,6 +32,9 @@ class ReferenceKind(ABC):
 
     Every command opens ``--space`` and ``--supernet`` through it. All methods raise a HwnasError with a remedy if
     the named network does not exist or does not load.
+
+    Args:
+        reference: the name.
     """
 
     form: ClassVar[str]
@@ -48,31 +52,31 @@ class ReferenceKind(ABC):
     precisions: tuple[str, ...] = ()
     """The precisions that layers choose from, if the name states them."""
 
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+
+    @classmethod
     @abstractmethod
-    def belongs(self, reference: str) -> bool:
+    def belongs(cls, reference: str) -> bool:
         """Whether a name is of this kind. The first such kind of ``KINDS`` opens it."""
 
-    def opened(self, reference: str) -> ReferenceKind:  # noqa: ARG002 (used by kinds that read a file)
-        """The kind with the content of the named file, if it needs that."""
-        return self
-
     @abstractmethod
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         """The class of the supernet."""
 
-    def space(self, reference: str) -> SearchSpace:
+    def space(self) -> SearchSpace:
         """The search space. Kinds that know it without torch override this."""
         from hwnas.supernet._family import family_space
 
-        return family_space(self.supernet(reference))
+        return family_space(self.supernet())
 
-    def weights(self, reference: str) -> Path | None:
+    def weights(self) -> Path | None:
         """The file of the weights; None if it is not on this machine."""
-        return self.supernet(reference).default_checkpoint()
+        return self.supernet().default_checkpoint()
 
-    def origin(self, reference: str) -> str:
+    def origin(self) -> str:
         """The reference to store with a supernet trained from this one; not that of weights which training replaces."""
-        return reference
+        return self.reference
 
     def part(self, space: SearchSpace) -> SearchSpace:
         """The part of a space (with precisions or without) that is searched: all of it, unless the name restricts it."""
@@ -84,27 +88,28 @@ class Registered(ReferenceKind):
 
     form = "NAME"
 
-    def belongs(self, reference: str) -> bool:  # noqa: ARG002 (the last kind takes every other name)
+    @classmethod
+    def belongs(cls, reference: str) -> bool:  # noqa: ARG003 (the last kind takes every other name)
         return True
 
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         from hwnas.supernet._registry import registered_supernet
 
-        _refuse_path(reference)
+        _refuse_path(self.reference)
         try:
-            return registered_supernet(reference)
+            return registered_supernet(self.reference)
         except UnknownNameError as error:
-            raise _unknown("supernet", reference, error) from None
+            raise _unknown("supernet", self.reference, error) from None
 
-    def space(self, reference: str) -> SearchSpace:
-        _refuse_path(reference)
+    def space(self) -> SearchSpace:
+        _refuse_path(self.reference)
         try:
-            return get_space(reference)
+            return get_space(self.reference)
         except UnknownNameError as error:
             try:
-                return super().space(reference)  # the space of a supernet that a plug-in registers
+                return super().space()  # the space of a supernet that a plug-in registers
             except UnknownNameError:
-                raise _unknown("space", reference, error) from None
+                raise _unknown("space", self.reference, error) from None
 
 
 def _unknown(kind: str, name: str, error: UnknownNameError) -> UnknownNameError:
@@ -143,14 +148,15 @@ class HuggingFace(ReferenceKind):
     form = "hf:FOLDER"
     carries_weights = only_largest = True
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return reference.startswith("hf:")
 
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         from hwnas.supernet.hf import folder_class
 
         # Shells do not expand a ~ that follows "hf:".
-        return folder_class(str(Path(reference.removeprefix("hf:")).expanduser()))
+        return folder_class(str(Path(self.reference.removeprefix("hf:")).expanduser()))
 
 
 class Object(ReferenceKind):
@@ -158,19 +164,20 @@ class Object(ReferenceKind):
 
     form = "FILE.py:NAME or MODULE:NAME"
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return is_reference(reference)
 
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         from hwnas.plugin import load_object
         from hwnas.supernet._registry import checked_class
 
-        name, _ = classes_named(reference)
-        return checked_class(reference, load_object(name, "supernet", SupernetError))
+        name, _ = classes_named(self.reference)
+        return checked_class(self.reference, load_object(name, "supernet", SupernetError))
 
-    def space(self, reference: str) -> SearchSpace:
-        name, _ = classes_named(reference)
-        return _with_classes_named(get_space(name), reference)
+    def space(self) -> SearchSpace:
+        name, _ = classes_named(self.reference)
+        return _with_classes_named(get_space(name), self.reference)
 
 
 def _with_classes_named(space: SearchSpace, name: str) -> SearchSpace:
@@ -185,24 +192,29 @@ class TrainedFile(ReferenceKind):
     form = "FILE.safetensors"
     carries_weights = True
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return is_trained_file(reference)
 
-    def supernet(self, reference: str) -> type[Supernet]:
-        of = self.origin(reference)
-        return reference_kind(of).supernet(of)
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself."""
+        return described(self.reference)
 
-    def space(self, reference: str) -> SearchSpace:
-        of = self.origin(reference)
-        return _with_classes_named(reference_kind(of).space(of), described(reference)["space"])
+    def supernet(self) -> type[Supernet]:
+        return reference_kind(self.origin()).supernet()
 
-    def weights(self, reference: str) -> Path | None:
-        return Path(reference)
+    def space(self) -> SearchSpace:
+        return _with_classes_named(reference_kind(self.origin()).space(), self.metadata["space"])
 
-    def origin(self, reference: str) -> str:
-        of = described(reference)["supernet"]
+    def weights(self) -> Path | None:
+        return Path(self.reference)
+
+    def origin(self) -> str:
+        of = self.metadata["supernet"]
         if is_trained_file(of):
-            raise SupernetError(f"supernet {reference}", "it was trained from another file", f"pass --supernet {of}")
+            rule = "it was trained from another file"
+            raise SupernetError(f"supernet {self.reference}", rule, f"pass --supernet {of}")
         return of
 
 
@@ -212,113 +224,110 @@ class OnnxFile(ReferenceKind):
     form = "FILE.onnx"
     carries_weights = only_largest = True
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return ends_in(reference, ".onnx")
 
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         from hwnas.supernet.onnx import onnx_supernet
 
-        return onnx_supernet(reference)
+        return onnx_supernet(self.reference)
 
-    def space(self, reference: str) -> SearchSpace:
+    def space(self) -> SearchSpace:
         from hwnas.supernet.onnx import elastic_file
 
-        return elastic_file(reference).space
+        return elastic_file(self.reference).space
 
 
 class TrainedOnnxFile(TrainedFile):
     """A file of ``hwnas train`` for an ONNX network. It holds the network's outline, so the ONNX file is not needed."""
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return super().belongs(reference) and Path(reference).is_file() and OUTLINE in described(reference)
 
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         from hwnas.supernet.onnx import supernet_of_outline
 
-        return supernet_of_outline(described(reference), f"supernet {reference}")
+        return supernet_of_outline(self.metadata, f"supernet {self.reference}")
 
-    def space(self, reference: str) -> SearchSpace:
+    def space(self) -> SearchSpace:
         from hwnas.supernet.onnx import outlined_network
 
-        metadata = described(reference)
-        return _with_classes_named(outlined_network(metadata, f"supernet {reference}").space, metadata["space"])
+        metadata = self.metadata
+        return _with_classes_named(outlined_network(metadata, f"supernet {self.reference}").space, metadata["space"])
 
 
 class TrainedEncoder(TrainedFile):
     """A file of ``hwnas train`` for a Hugging Face network. It holds the description, so the folder is not needed."""
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return super().belongs(reference) and Path(reference).is_file() and ENCODER in described(reference)
 
-    def supernet(self, reference: str) -> type[Supernet]:
+    def supernet(self) -> type[Supernet]:
         from hwnas.supernet.hf import carried_class
 
-        return carried_class(described(reference), reference)
+        return carried_class(self.metadata, self.reference)
 
-    def space(self, reference: str) -> SearchSpace:
-        return _with_classes_named(ReferenceKind.space(self, reference), described(reference)["space"])
+    def space(self) -> SearchSpace:
+        return _with_classes_named(ReferenceKind.space(self), self.metadata["space"])
 
 
 class Shrunk(ReferenceKind):
-    """A file of ``hwnas space shrink``: a part of another reference's space, with the weights of that reference.
-
-    Args:
-        kept: the file's content; None until a file is opened.
-    """
+    """A file of ``hwnas space shrink``: a part of another reference's space, with the weights of that reference."""
 
     form = "FILE.json"
 
-    def __init__(self, kept: KeptChoices | None = None) -> None:
-        if kept is not None:
-            self.kept, self.of = kept, reference_kind(kept.reference)
-            self.whole, self.precisions = kept.reference, kept.precisions
-            self.carries_weights, self.only_largest = self.of.carries_weights, self.of.only_largest
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.kept = KeptChoices.read(Path(reference))
+        if self.belongs(self.kept.reference):
+            rule = f"it is a part of {self.kept.reference}, which is a part itself"
+            raise SpaceError(f"space {reference}", rule, "shrink the space again")
+        self.of = reference_kind(self.kept.reference)
+        self.whole, self.precisions = self.kept.reference, self.kept.precisions
+        self.carries_weights, self.only_largest = self.of.carries_weights, self.of.only_largest
 
-    def belongs(self, reference: str) -> bool:
+    @classmethod
+    def belongs(cls, reference: str) -> bool:
         return ends_in(reference, ".json")
 
-    def opened(self, reference: str) -> Shrunk:
-        kept = KeptChoices.read(Path(reference))
-        if self.belongs(kept.reference):
-            rule = f"it is a part of {kept.reference}, which is a part itself"
-            raise SpaceError(f"space {reference}", rule, "shrink the space again")
-        return Shrunk(kept)
+    def supernet(self) -> type[Supernet]:
+        return self.of.supernet()
 
-    def supernet(self, reference: str) -> type[Supernet]:  # noqa: ARG002 (the file has been read)
-        return self.of.supernet(self.kept.reference)
-
-    def space(self, reference: str) -> SearchSpace:
-        space = self.of.space(self.kept.reference)
+    def space(self) -> SearchSpace:
+        space = self.of.space()
         if self.precisions:
             space = mixed_space(space, "+".join(self.precisions))
         if space.fingerprint != self.kept.fingerprint:
             rule = f"{self.kept.reference} has changed: its {space.name} is not the one that was shrunk"
-            raise SpaceError(f"space {reference}", rule, "shrink it again")
+            raise SpaceError(f"space {self.reference}", rule, "shrink it again")
         return self.kept.part(space)
 
-    def weights(self, reference: str) -> Path | None:  # noqa: ARG002
-        return self.of.weights(self.kept.reference)
+    def weights(self) -> Path | None:
+        return self.of.weights()
 
-    def origin(self, reference: str) -> str:  # noqa: ARG002
-        return self.of.origin(self.kept.reference)
+    def origin(self) -> str:
+        return self.of.origin()
 
     def part(self, space: SearchSpace) -> SearchSpace:
         return self.kept.part(space)
 
 
-KINDS: tuple[ReferenceKind, ...] = (
-    HuggingFace(),
-    Shrunk(),
-    TrainedEncoder(),
-    TrainedOnnxFile(),
-    TrainedFile(),
-    OnnxFile(),
-    Object(),
-    Registered(),
+KINDS: tuple[type[ReferenceKind], ...] = (
+    HuggingFace,
+    Shrunk,
+    TrainedEncoder,
+    TrainedOnnxFile,
+    TrainedFile,
+    OnnxFile,
+    Object,
+    Registered,
 )
 """All ways to name a network, in the order in which they are tried."""
 
 
 def reference_kind(reference: str) -> ReferenceKind:
-    """The kind of a name."""
-    return next(kind for kind in KINDS if kind.belongs(reference)).opened(reference)
+    """The name, as one of its kind."""
+    return next(kind for kind in KINDS if kind.belongs(reference))(reference)

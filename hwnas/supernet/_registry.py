@@ -42,7 +42,7 @@ def get_supernet(reference: str) -> type[Supernet]:
         UnknownNameError: there is no such name; suggests the nearest.
         SupernetError: it cannot be loaded, or is no Supernet.
     """
-    return reference_kind(reference).supernet(reference)
+    return reference_kind(reference).supernet()
 
 
 def registered_supernet(name: str) -> type[Supernet]:
@@ -89,8 +89,8 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
     kind = reference_kind(reference)
     if kind.whole is not None:
         return _part(kind, load_supernet(kind.whole, checkpoint))
-    family = kind.supernet(reference)
-    path = checkpoint or kind.weights(reference)
+    family = kind.supernet()
+    path = checkpoint or kind.weights()
     if path is None:
         download = f"run hwnas download {reference}, or " if reference in PUBLISHED else ""
         rule = "its weights are not on this machine"
@@ -104,14 +104,14 @@ def load_supernet(reference: str, checkpoint: str | Path | None = None) -> Super
             raise
         raise Misfit(error.value, error.rule, f"it fits {others[0]}: pass --supernet {others[0]}") from None
     base, classes = classes_named(reference)
-    if classes not in (None, net.classes) and kind.origin(reference) == reference:
+    if classes not in (None, net.classes) and kind.origin() == reference:
         rule = f"its weights have {net.classes:,} classes, not {classes:,}"
         raise SupernetError(f"supernet {reference!r}", rule, f"pass --supernet {base}")
     if checkpoint is not None and net.dialect:
         notice(f"checkpoint {net.origin}: {net.dialect}")
     metadata = _metadata(path)
     labels = labels_of(metadata)
-    net.reference = kind.origin(reference)
+    net.reference = kind.origin()
     net.labels = net.labels or (labels if len(labels) == net.classes else ())
     net.metric = metric_of(metadata) or net.metric
     return net
@@ -126,8 +126,8 @@ def measured_by(reference: str, checkpoint: str | Path | None = None) -> Metric:
     kind = reference_kind(reference)
     if kind.whole is not None:
         return measured_by(kind.whole, checkpoint)
-    family = kind.supernet(reference)
-    path = checkpoint or kind.weights(reference)
+    family = kind.supernet()
+    path = checkpoint or kind.weights()
     return family.metric_named((path and metric_of(_metadata(path))) or family.metric)
 
 
@@ -145,10 +145,10 @@ def random_supernet(reference: str, seed: int = 0, classes: int | None = None) -
     kind = reference_kind(reference)
     if kind.whole is not None:
         return _part(kind, random_supernet(kind.whole, seed, classes))
-    family, space = kind.supernet(reference), kind.space(reference)
+    family, space = kind.supernet(), kind.space()
     with _one_line_errors(reference, family):
         net = family.random(seed, with_classes(space, classes) if classes is not None else space)
-    net.reference = kind.origin(reference)
+    net.reference = kind.origin()
     return net
 
 

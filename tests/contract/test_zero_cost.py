@@ -19,7 +19,7 @@ TRANSFORMER = f"{REPOSITORY / 'tests' / 'contract' / 'vit.py'}:Vit"
 @pytest.fixture(scope="module", params=["digits", TRANSFORMER, "onnx"], ids=lambda name: name.rpartition(":")[2])
 def space(request: pytest.FixtureRequest, onnx_file: Path) -> SearchSpace:
     name = str(onnx_file) if request.param == "onnx" else request.param
-    whole = reference_kind(name).space(name)
+    whole = reference_kind(name).space()
     groups = {whole.genes[c].group: min(whole.genes[c].choices) for c in whole.input_genes}
     return whole.restrict(**groups)
 

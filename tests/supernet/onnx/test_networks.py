@@ -272,7 +272,7 @@ def test_the_space_of_a_file_takes_no_torch(tmp_path: Path) -> None:
     file = exported(network("vgg"), tmp_path / "vgg.onnx")
     code = (
         "import sys; from hwnas.supernet import reference_kind; "
-        f"print(reference_kind({str(file)!r}).space({str(file)!r}).size(), 'torch' in sys.modules)"
+        f"print(reference_kind({str(file)!r}).space().size(), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(elastic_file(file).space.size()), "False"]
