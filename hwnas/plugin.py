@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
@@ -70,6 +72,23 @@ def load_entry(group: str, name: str, kind: str, error: type[HwnasError]) -> obj
             rule = f"its plug-in {entry.value} cannot be loaded ({type(problem).__name__}: {problem})"
             raise error(f"{kind} {name!r}", rule, "reinstall or remove the plug-in") from problem
     return None
+
+
+@contextmanager
+def one_line_errors(value: str, step: str, error: type[HwnasError]) -> Iterator[None]:
+    """Turn errors of a plug-in's code in this block into one line; a HwnasError says itself what is wrong.
+
+    Args:
+        value: the plug-in (``"supernet mine"``).
+        step: what its code does (``"its data()"``).
+        error: class to raise.
+    """
+    try:
+        yield
+    except HwnasError:
+        raise
+    except Exception as problem:
+        raise error(value, f"{step} fails ({type(problem).__name__}: {problem})", "correct the plug-in") from problem
 
 
 def _make_importable(folder: Path) -> None:

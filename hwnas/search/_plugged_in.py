@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from numpy.typing import NDArray
 
-from hwnas.errors import HwnasError, SpaceError
+from hwnas.errors import SpaceError
+from hwnas.plugin import one_line_errors
 from hwnas.search.problem._problem import Problem
 from hwnas.search.problem._result import SearchResult
 from hwnas.search.problem._searcher import Maker, Searcher, SearchOptions
@@ -62,12 +63,5 @@ class PluggedIn(Searcher):
         with self._one_line_errors("front()"):
             return self._searcher.front()
 
-    @contextmanager
-    def _one_line_errors(self, step: str) -> Iterator[None]:
-        try:
-            yield
-        except HwnasError:  # it says itself what is wrong
-            raise
-        except Exception as error:
-            rule = f"{step} fails ({type(error).__name__}: {error})"
-            raise SpaceError(f"searcher {self.name!r}", rule, "correct the plug-in") from error
+    def _one_line_errors(self, step: str) -> AbstractContextManager[None]:
+        return one_line_errors(f"searcher {self.name!r}", step, SpaceError)

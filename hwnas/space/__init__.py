@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
-from hwnas.errors import HwnasError, SpaceError, UnknownNameError
-from hwnas.plugin import is_reference, load_entry, load_object
+from hwnas.errors import SpaceError, UnknownNameError
+from hwnas.plugin import is_reference, load_entry, load_object, one_line_errors
 from hwnas.space._archs import Arch
 from hwnas.space._cost import (
     AdditiveCost,
@@ -118,13 +118,8 @@ def _registered(name: str) -> SearchSpace:
 
 def _of_object(name: str, found: object) -> SearchSpace:
     make = getattr(found, "search_space", found)
-    try:
+    with one_line_errors(f"space {name!r}", "making it", SpaceError):
         space = make() if callable(make) else make
-    except HwnasError:  # it says itself what is wrong
-        raise
-    except Exception as error:
-        rule = f"making it fails ({type(error).__name__}: {error})"
-        raise SpaceError(f"space {name!r}", rule, "correct the plug-in") from error
     if not isinstance(space, SearchSpace):
         rule = "it is no SearchSpace, no function that makes one, and no Supernet class"
         remedy = "correct the name after the colon" if is_reference(name) else "correct the plug-in"

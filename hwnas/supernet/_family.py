@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hwnas.errors import HwnasError, SupernetError
+from hwnas.errors import SupernetError
+from hwnas.plugin import one_line_errors
 from hwnas.space import Op, SearchSpace
 
 if TYPE_CHECKING:
@@ -24,13 +25,8 @@ def family_space(family: type[Supernet]) -> SearchSpace:
         SupernetError: a plug-in's ``search_space`` fails, or returns something else.
     """
     name = f"supernet {family.__name__}"
-    try:
+    with one_line_errors(name, "its search_space()", SupernetError):
         space: object = family.search_space()
-    except HwnasError:
-        raise
-    except Exception as error:
-        rule = f"its search_space() fails ({type(error).__name__}: {error})"
-        raise SupernetError(name, rule, "correct the plug-in") from error
     if not isinstance(space, SearchSpace):
         raise SupernetError(name, "its search_space() returns no SearchSpace", "return one from it")
     return space
@@ -44,13 +40,8 @@ def brought_data(supernet: Supernet | type[Supernet]) -> Task | None:
     """
     family = supernet if isinstance(supernet, type) else type(supernet)
     name = f"supernet {family.__name__}"
-    try:
+    with one_line_errors(name, "its data()", SupernetError):
         data = supernet.data()
-    except HwnasError:
-        raise
-    except Exception as error:
-        rule = f"its data() fails ({type(error).__name__}: {error})"
-        raise SupernetError(name, rule, "correct the plug-in") from error
     missing = [part for part in ("metrics", "labels", "calibration", "validation") if not hasattr(data, part)]
     if data is not None and missing:
         rule = f"its data() returns {type(data).__name__}, which has no {missing[0]}"

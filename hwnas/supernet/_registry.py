@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from hwnas.errors import HwnasError, SupernetError, UnknownNameError
+from hwnas.errors import SupernetError, UnknownNameError
 from hwnas.metric import Metric
-from hwnas.plugin import load_entry
+from hwnas.plugin import load_entry, one_line_errors
 from hwnas.progress import notice
 from hwnas.space import classes_named, with_classes
 from hwnas.supernet._base import Supernet
@@ -158,22 +158,11 @@ def _part(kind: ReferenceKind, net: Supernet) -> Supernet:
     return net
 
 
-@contextmanager
-def _one_line_errors(reference: str, family: type[Supernet]) -> Iterator[None]:
-    """Turn errors of a plug-in's code into one line; errors of hwnas's own code keep their traceback.
-
-    Raises:
-        SupernetError: the plug-in failed.
-    """
-    try:
-        yield
-    except HwnasError:
-        raise
-    except Exception as error:
-        if family.__module__.partition(".")[0] == "hwnas":
-            raise
-        rule = f"making it fails ({type(error).__name__}: {error})"
-        raise SupernetError(f"supernet {reference!r}", rule, "correct the plug-in") from error
+def _one_line_errors(reference: str, family: type[Supernet]) -> AbstractContextManager[None]:
+    """Turns errors of a plug-in's code into one line; errors of hwnas's own code keep their traceback."""
+    if family.__module__.partition(".")[0] == "hwnas":
+        return nullcontext()
+    return one_line_errors(f"supernet {reference!r}", "making it", SupernetError)
 
 
 def _metadata(path: str | Path) -> Mapping[str, str]:
