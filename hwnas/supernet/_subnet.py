@@ -71,6 +71,13 @@ class Subnet(nn.Module):
         """Running statistics by name; not copies."""
         return {name: buffer for name, buffer in self.named_buffers() if ".running_" in name}
 
+    @torch.no_grad()
+    def take(self, statistics: Mapping[str, Tensor]) -> None:
+        """Replace the running statistics."""
+        own = self.statistics()
+        for name, value in statistics.items():
+            own[name].copy_(value)
+
     def weights(self) -> dict[str, Tensor]:
         """Parameters and buffers by name; not copies."""
         return dict(self.named_parameters()) | dict(self.named_buffers())
@@ -102,8 +109,7 @@ def recalibrate(subnet: Subnet, batches: Iterable[Inputs]) -> int:
     with torch.no_grad():
         for batch in batches:
             forward(subnet.network, weights, on(device, batch), calibration, eps=subnet.bn_eps)
-        for name, value in calibration.statistics().items():
-            weights[name].copy_(value)
+    subnet.take(calibration.statistics())
     return calibration.n_images
 
 

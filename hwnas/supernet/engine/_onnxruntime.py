@@ -48,13 +48,11 @@ class OnnxEngine:
             statistician = Statistician(subnet, self._memory)
         except SpaceError as error:
             return _left_to_torch(error).recalibrate(subnet, batches)
-        calibration, weights = Calibration(), subnet.weights()
+        calibration = Calibration()
         with threadpool_limits(1, user_api="blas"):  # each part already uses a core
             for batch in batches:
                 statistician.gather(batch, calibration)
-        with torch.no_grad():
-            for name, value in calibration.statistics().items():
-                weights[name].copy_(value)
+        subnet.take(calibration.statistics())
         return calibration.n_images
 
     def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:

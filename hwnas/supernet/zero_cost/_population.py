@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.io import Journal
-from hwnas.space import Network, SearchSpace
+from hwnas.space import SearchSpace
+from hwnas.supernet.zero_cost._kind import Score
 
 
 class UntrainedScores:
@@ -30,7 +31,7 @@ class UntrainedScores:
     def __init__(
         self,
         space: SearchSpace,
-        score: Callable[[Network, int], float],
+        score: Score,
         seed: int,
         journal: Journal,
     ) -> None:
