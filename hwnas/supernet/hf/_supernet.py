@@ -20,6 +20,7 @@ from hwnas.space import Op, SearchSpace, with_classes
 from hwnas.supernet._base import HEAD_SPREAD, Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._deployed import CONFIG, PREPROCESSOR, as_json, configuration
+from hwnas.supernet._family import family_space
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
@@ -73,8 +74,7 @@ class EncoderSupernet(Supernet):
                 return super().from_checkpoint(path)
             except Misfit as error:
                 raise Misfit(error.value, error.rule, _named_by(Path(path).parent)) from None
-        space = cls.search_space()
-        shapes = cls.shapes(space)
+        shapes = cls.shapes(family_space(cls))
         found = renamed(read_folder(Path(path)), cls.family, shapes, str(path))
         head = {"head/classifier.weight", "head/classifier.bias"}
         # A folder's head never reads the mean of tokens: a classifier without a pooler labels single tokens.
@@ -139,7 +139,7 @@ class EncoderSupernet(Supernet):
     def remade(self, tensors: Mapping[str, Tensor] | None = None, **changes: Any) -> Self:
         """The supernet with a changed description, and with the same weights unless ``tensors`` are given."""
         made = cast("type[Self]", encoder_class(replace(self.carried, **changes)))
-        other = made(tensors or self.tensors, self.origin, with_classes(made.search_space(), self.classes))
+        other = made(tensors or self.tensors, self.origin, with_classes(family_space(made), self.classes))
         return other.with_identity_of(self)
 
 

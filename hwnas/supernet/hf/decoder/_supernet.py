@@ -20,6 +20,7 @@ from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import Misfit, read_content
 from hwnas.supernet._execute import forward
+from hwnas.supernet._family import family_space
 from hwnas.supernet._header import ENCODER
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
@@ -93,7 +94,7 @@ class DecoderSupernet(Supernet):
             return net.alike(net.tensors | own_tensors(content, net.shapes(net.space), str(path)))
         heads = cls.decoder.heads, cls.decoder.kv_heads
         tensors = read_folder(Path(path)) if file is None else gguf_tensors(file, *heads)
-        found = renamed(tensors, cls.shapes(cls.search_space()), cls.decoder.layers, str(path))
+        found = renamed(tensors, cls.shapes(family_space(cls)), cls.decoder.layers, str(path))
         try:
             net = cls(found, f"hf:{path}")
         except Misfit as error:
