@@ -22,7 +22,7 @@ from hwnas.space._cost import (
 from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._inputs import with_inputs
-from hwnas.space._layer import LayerSpec, Network, network_inputs
+from hwnas.space._layer import LayerSpec, Network, named_ops, network_inputs
 from hwnas.space._layer_metrics import layer_metrics
 from hwnas.space._memory import PeakMemory, activation_peak
 from hwnas.space._oplist import OpList
@@ -65,6 +65,7 @@ __all__ = [
     "layer_metrics",
     "macs_cost",
     "n_classes",
+    "named_ops",
     "nasbench201",
     "network_inputs",
     "params_cost",

@@ -6,7 +6,7 @@ ONNX graph and the torch function are all derived from that list, so they cannot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -91,6 +91,13 @@ Network = Sequence[tuple[str, LayerSpec]]
 The input of each layer is the output of the layer before it. It reads further values by name: a value that an earlier layer wrote,
 or an input of the network (``attention_mask``).
 """
+
+
+def named_ops(network: Iterable[tuple[str, LayerSpec]]) -> Iterator[tuple[str, Op]]:
+    """All ops of a network, with their names ``"<slot>/<op>"``."""
+    for slot, layer in network:
+        for op in layer.ops:
+            yield f"{slot}/{op.name}", op
 
 
 def network_inputs(network: Network) -> dict[str, TensorSpec]:

@@ -61,7 +61,7 @@ def answer(supernet: Supernet, data: SelectiveTask, engine: Engine, share: Share
         statistics = Statistics(tensors, n_images)
     else:
         subnet, statistics = supernet.extract(share.row), share.statistics
-        subnet.take({name: torch.from_numpy(array) for name, array in statistics.tensors.items()})
+        subnet.replace_statistics({name: torch.from_numpy(array) for name, array in statistics.tensors.items()})
     run = engine.runner(subnet, lambda: calibration(data, subnet.inputs))
     return Answers(margins(data, subnet.inputs, run, share.samples), statistics)
 

@@ -24,7 +24,7 @@ from hwnas.errors import SpaceError, SupernetError, UnknownNameError
 from hwnas.files import replacing
 from hwnas.graph import mixed_space
 from hwnas.metric import Direction, Metric, registered_or_own
-from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, network_inputs, with_classes
+from hwnas.space import Network, Op, SearchSpace, head_name, n_classes, named_ops, network_inputs, with_classes
 from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import check_tensors, read_content, split_part, write_safetensors
 from hwnas.supernet._deployed import CONFIG, IMAGE_MODEL, PREPROCESSOR, as_json, configuration
@@ -358,11 +358,11 @@ class Supernet(ABC):
 
     def weights(self, row: NDArray[Any]) -> dict[str, Tensor]:
         """The subnet's weights, as views of the shared tensors wherever slicing suffices."""
-        found: dict[str, Tensor] = {}
-        for slot, layer in self.network(row):
-            for op in layer.ops:
-                found |= self.op_weights(f"{slot}/{op.name}", op)
-        return found
+        return self.weights_of(self.network(row))
+
+    def weights_of(self, network: Network) -> dict[str, Tensor]:
+        """The weights of some layers, as `weights`."""
+        return {key: tensor for name, op in named_ops(network) for key, tensor in self.op_weights(name, op).items()}
 
     def forward(self, row: NDArray[Any], x: Inputs, bn: BatchNormMode = "eval", *, momentum: float = 0.0) -> Tensor:
         """Logits ``(n, classes)`` of a subnet that runs inside the supernet; differentiable."""

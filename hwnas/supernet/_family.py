@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hwnas.errors import SupernetError
 from hwnas.plugin import one_line_errors
-from hwnas.space import Op, SearchSpace
+from hwnas.space import Op, SearchSpace, named_ops
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
@@ -72,7 +72,5 @@ def buffer_names(space: SearchSpace) -> frozenset[str]:
 def _ops(space: SearchSpace) -> Iterator[tuple[str, Op]]:
     """Every op of every layer, with its name ``"<slot>/<op>"``."""
     *_, space = space.by_input()  # weights do not depend on the input's size, so one setting suffices
-    for slot in space.slots:
-        for _, layer in space.slot_layers(slot):
-            for op in layer.ops if layer is not None else ():
-                yield f"{slot.name}/{op.name}", op
+    layers = ((slot.name, layer) for slot in space.slots for _, layer in space.slot_layers(slot))
+    return named_ops((slot, layer) for slot, layer in layers if layer is not None)

@@ -91,9 +91,8 @@ def taught(
         the squared difference of the outputs, relative to the square of the parent's outputs (the next block's norm divides
         by it), averaged over tokens.
     """
-    layer, slot = lesson.alternatives[choice], lesson.slot
-    block, specs = [(slot, layer)], network_inputs([(slot, layer)])
-    start = {name: t for op in layer.ops for name, t in net.op_weights(f"{slot}/{op.name}", op).items()}
+    block = [(lesson.slot, lesson.alternatives[choice])]
+    specs, start = network_inputs(block), net.weights_of(block)
     learned = {name: t.clone().requires_grad_() for name, t in start.items() if t.shape != net.tensors[name].shape}
 
     def loss(batch: int, weights: Mapping[str, Tensor]) -> Tensor:

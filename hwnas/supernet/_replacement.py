@@ -89,11 +89,8 @@ class Moved:
         known, network = dict(self._network), self.net.network(own)
         after = {slot for slot, _ in self._network[first:]}
         rest = [(slot, layer) for slot, layer in network if slot in after]
-        weights = dict(self._weights)
-        for slot, layer in rest:
-            if layer != known[slot]:
-                for op in layer.ops:
-                    weights |= self.net.op_weights(f"{slot}/{op.name}", op)
+        changed = [(slot, layer) for slot, layer in rest if layer != known[slot]]
+        weights = self._weights | self.net.weights_of(changed)
         # The subnet's own inputs: with fewer key-value heads its (empty) caches have another shape.
         fed = {**self._values, **prompt(network_inputs(network), self._batches[batch][0]), "input": self._states[first]}
         return parent(forward(rest, weights, fed, rounded=True))

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hwnas.space import Arch, Network, TensorSpec, network_inputs
+from hwnas.space import Arch, Network, TensorSpec, named_ops, network_inputs
 from hwnas.supernet._calibration import BatchNormMode, Calibration
 from hwnas.supernet._execute import forward, on
 from hwnas.supernet.ops import folded
@@ -37,7 +37,7 @@ class Subnet(nn.Module):
         self.network = tuple(network)
         self.arch = arch
         self.bn_eps = bn_eps
-        kept = {f"{slot}/{op.name}.{part}" for slot, layer in network for op in layer.ops for part in op.buffers}
+        kept = {f"{name}.{part}" for name, op in named_ops(network) for part in op.buffers}
         for name, tensor in weights.items():
             owner, leaf = _submodule(self, name)
             copy = tensor.detach().clone(memory_format=torch.contiguous_format)
@@ -72,7 +72,7 @@ class Subnet(nn.Module):
         return {name: buffer for name, buffer in self.named_buffers() if ".running_" in name}
 
     @torch.no_grad()
-    def take(self, statistics: Mapping[str, Tensor]) -> None:
+    def replace_statistics(self, statistics: Mapping[str, Tensor]) -> None:
         """Replace the running statistics."""
         own = self.statistics()
         for name, value in statistics.items():
@@ -109,7 +109,7 @@ def recalibrate(subnet: Subnet, batches: Iterable[Inputs]) -> int:
     with torch.no_grad():
         for batch in batches:
             forward(subnet.network, weights, on(device, batch), calibration, eps=subnet.bn_eps)
-    subnet.take(calibration.statistics())
+    subnet.replace_statistics(calibration.statistics())
     return calibration.n_images
 
 
@@ -117,12 +117,10 @@ def folded_weights(subnet: Subnet) -> dict[str, NDArray[np.float32]]:
     """The initializers of the subnet's ONNX model by name, with every batch norm folded into its convolution."""
     tensors = {name: tensor.detach().cpu() for name, tensor in subnet.weights().items()}
     found: dict[str, NDArray[np.float32]] = {}
-    for slot, layer in subnet.network:
-        for op in layer.ops:
-            name = f"{slot}/{op.name}"
-            own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
-            if folded.dispatch(type(op)) is not folded.dispatch(object):  # ops that fold nothing need no float64 copy
-                own = dict(folded(op, {part: tensor.double() for part, tensor in own.items()}, subnet.bn_eps))
-            for part, tensor in own.items():
-                found[f"{name}.{part}"] = tensor.numpy().astype(np.float32, copy=False)
+    for name, op in named_ops(subnet.network):
+        own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
+        if folded.dispatch(type(op)) is not folded.dispatch(object):  # ops that fold nothing need no float64 copy
+            own = dict(folded(op, {part: tensor.double() for part, tensor in own.items()}, subnet.bn_eps))
+        for part, tensor in own.items():
+            found[f"{name}.{part}"] = tensor.numpy().astype(np.float32, copy=False)
     return found

@@ -12,7 +12,7 @@ import torch
 
 from hwnas.errors import SpaceError
 from hwnas.graph import random_feeds
-from hwnas.space import Population, SearchSpace, macs_cost, params_cost
+from hwnas.space import Population, SearchSpace, macs_cost, named_ops, params_cost
 from hwnas.supernet import Supernet, export_onnx, folded_weights, get_engine, recalibrate
 from hwnas.testing._check import Check, refused, require
 
@@ -56,8 +56,7 @@ def the_largest_uses_every_tensor(supernet: Supernet) -> None:
 def gradients_reach_what_a_subnet_uses(supernet: Supernet) -> None:
     """Gradients of a subnet reach the shared tensors that it uses, and no others."""
     row, parameters = _rows(supernet.space)[0], supernet.parameters()
-    network = supernet.network(row)
-    buffers = {f"{slot}/{op.name}.{part}" for slot, layer in network for op in layer.ops for part in op.buffers}
+    buffers = {f"{name}.{part}" for name, op in named_ops(supernet.network(row)) for part in op.buffers}
     require(not buffers & set(parameters), f"buffers are no parameters: {sorted(buffers & set(parameters))[:1]}")
     used = set(supernet.weights(row)) - buffers
     try:

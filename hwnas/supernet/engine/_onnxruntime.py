@@ -52,7 +52,7 @@ class OnnxEngine:
         with threadpool_limits(1, user_api="blas"):  # each part already uses a core
             for batch in batches:
                 statistician.gather(batch, calibration)
-        subnet.take(calibration.statistics())
+        subnet.replace_statistics(calibration.statistics())
         return calibration.n_images
 
     def runner(self, subnet: Subnet, calibration: Batches | None = None) -> Callable[[Inputs], Tensor]:

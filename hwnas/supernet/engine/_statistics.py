@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwnas.graph import FOLDED, STATISTICS, Segment, norm_prefix, segments
+from hwnas.space import named_ops
 from hwnas.supernet._calibration import Calibration
 from hwnas.supernet._feeds import feeds, slices
 from hwnas.supernet._subnet import Subnet
@@ -37,18 +38,17 @@ class Statistician:
         self._weights: dict[str, NDArray[np.float32]] = {}
         self._norms: dict[str, NDArray[np.float32]] = {}
         tensors = {name: tensor.detach().cpu() for name, tensor in subnet.weights().items()}
-        for slot, layer in subnet.network:
-            for op in layer.ops:
-                name, prefix = f"{slot}/{op.name}", norm_prefix(op)
-                own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
-                if prefix is not None:
-                    self._prefixes[name] = prefix
-                    self._norms[f"{name}.scale"] = own[f"{prefix}weight"].numpy()
-                    self._norms[f"{name}.shift"] = own[f"{prefix}bias"].numpy()
-                    ones, zeros = torch.ones(op.shape[0]), torch.zeros(op.shape[0])
-                    neutral = {"weight": ones, "bias": zeros, "running_mean": zeros, "running_var": ones}
-                    own |= {f"{prefix}{part}": tensor for part, tensor in neutral.items()}
-                self._weights |= {f"{name}.{part}": tensor.numpy() for part, tensor in folded(op, own, 0.0).items()}
+        for name, op in named_ops(subnet.network):
+            own = {part: tensors[f"{name}.{part}"] for part in (*op.weights, *op.buffers)}
+            prefix = norm_prefix(op)
+            if prefix is not None:
+                self._prefixes[name] = prefix
+                self._norms[f"{name}.scale"] = own[f"{prefix}weight"].numpy()
+                self._norms[f"{name}.shift"] = own[f"{prefix}bias"].numpy()
+                ones, zeros = torch.ones(op.shape[0]), torch.zeros(op.shape[0])
+                neutral = {"weight": ones, "bias": zeros, "running_mean": zeros, "running_var": ones}
+                own |= {f"{prefix}{part}": tensor for part, tensor in neutral.items()}
+            self._weights |= {f"{name}.{part}": tensor.numpy() for part, tensor in folded(op, own, 0.0).items()}
         found = segments(subnet.network, self._weights, self._norms, subnet.bn_eps)
         self._segments = [(segment, opened(segment.model)) for segment in found]
         self._places, self._memory = allocation(found), memory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hwnas.space import Network, network_inputs
+from hwnas.space import Network, named_ops, network_inputs
 from hwnas.supernet._initial import initial_tensor
 
 MASK = 2
@@ -15,13 +15,12 @@ MASK = 2
 def untrained_weights(network: Network, seed: int) -> dict[str, Tensor]:
     """All tensors of a network before training, by ``"<slot>/<op>.<part>"``."""
     generator = torch.Generator().manual_seed(seed)
-    return {
-        name: initial_tensor(name, shape, generator)
-        for slot, layer in network
-        for op in layer.ops
+    shapes = {
+        f"{name}.{part}": shape
+        for name, op in named_ops(network)
         for part, shape in {**op.weights, **op.buffers}.items()
-        for name in [f"{slot}/{op.name}.{part}"]
     }
+    return {name: initial_tensor(name, shape, generator) for name, shape in shapes.items()}
 
 
 def noise(network: Network, n: int, seed: int) -> dict[str, Tensor]:
