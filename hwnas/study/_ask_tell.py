@@ -13,8 +13,9 @@ from hwnas.quantity import check_whole
 from hwnas.study._facts import search_facts, space_facts
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
+from hwnas.study._prepare import prepare
 from hwnas.study._request import Request
-from hwnas.study._setup import Setup, prepare
+from hwnas.study._setup import Setup
 
 if TYPE_CHECKING:
     from hwnas.search import Searcher, SearchResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hwnas.progress import notice
-from hwnas.study._setup import ANY_PRECISION
+from hwnas.study._prepare import ANY_PRECISION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from hwnas.errors import DataError, SpaceError
 from hwnas.metric import LATENCY
 from hwnas.study._front import Front
+from hwnas.study._prepare import prepare
 from hwnas.study._request import Request
 from hwnas.study._search import searching
-from hwnas.study._setup import prepare
 from hwnas.study._space import DEFAULT_SPACE
 
 if TYPE_CHECKING:

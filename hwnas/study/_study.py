@@ -19,11 +19,12 @@ from hwnas.study._devices import USUAL
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
+from hwnas.study._prepare import prepare
 from hwnas.study._request import Request
 from hwnas.study._scoring import scoring_of
 from hwnas.study._search import search
 from hwnas.study._search_settings import SearchSettings
-from hwnas.study._setup import Setup, prepare
+from hwnas.study._setup import Setup
 from hwnas.study._slow import SlowMetric
 from hwnas.study._unfinished import Unfinished
 
