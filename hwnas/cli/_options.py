@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hwnas.errors import DataError
 from hwnas.metric import BUILT_IN
 from hwnas.study import DEFAULT_SPACE, USUAL
 
@@ -114,3 +115,100 @@ LayerCosts = Annotated[
     list[Path] | None,
     typer.Option("--costs", help="CSV with further metrics of every layer, by a latency table's keys.", metavar="FILE"),
 ]
+MetricName = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="Score of classifiers to measure: top1, accuracy (the same), f1 (macro) or mcc. \\[default: that of training]",
+        metavar="NAME",
+    ),
+]
+SupernetName = Annotated[str, typer.Option("--supernet", help=f"Supernet: {REFERENCE}.", metavar="NAME")]
+Evaluate = Annotated[
+    bool, typer.Option("--evaluate", help="Measure accuracies with the supernet's weights, instead of predicting them.")
+]
+EvaluatedSupernet = Annotated[
+    str | None,
+    typer.Option("--supernet", help=f"Supernet to evaluate: {REFERENCE}; default: the space's.", metavar="NAME"),
+]
+"""For commands that can also predict accuracy."""
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="The supernet's weights; FILE:PART if a file holds several networks. Default: those that ship or were downloaded.",
+        metavar="FILE",
+    ),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Images: val/<class>/*.jpg and train/..., or <class>/*.jpg. Texts: validation.csv and train.csv.",
+        metavar="FOLDER",
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-column", help="Column of the texts. \\[default: text, or that of training]", metavar="NAME"),
+]
+PairColumn = Annotated[
+    str | None,
+    typer.Option("--pair-column", help="Column of second texts, if any. \\[default: text_pair]", metavar="NAME"),
+]
+LabelColumn = Annotated[
+    str | None, typer.Option("--label-column", help="Column of labels. \\[default: label]", metavar="NAME")
+]
+Images = Annotated[
+    int, typer.Option("--images", help="Validation images, or texts, to measure accuracy on.", min=1, metavar="N")
+]
+Calibrate = Annotated[
+    int, typer.Option("--calibrate", help="Images to re-calibrate batch norms with.", min=1, metavar="N")
+]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", help="Images, or texts, at once; accuracy depends on it.", min=1, metavar="N")
+]
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="Engine that runs subnets: onnxruntime, torch, torch-bf16. \\[default: torch on a GPU, else onnxruntime]",
+        metavar="NAME",
+    ),
+]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Processes of this machine that evaluate; with --cluster, tasks at once. \\[default: this process, or all "
+        "CPUs of the cluster]",
+        metavar="N",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", help="Ray cluster to evaluate on: ray://HOST:10001, HOST:6379, or auto.", metavar="ADDRESS"
+    ),
+]
+STOP, SKIP = "stop", "skip"
+OnFailure = Annotated[
+    str,
+    typer.Option(
+        "--on-failure",
+        help="If the evaluation of a subnet fails three times: stop, or skip it.",
+        metavar="stop|skip",
+    ),
+]
+
+
+def skips(on_failure: str) -> bool:
+    """Whether subnets that always fail are skipped.
+
+    Raises:
+        DataError: the value is neither ``stop`` nor ``skip``.
+    """
+    if on_failure not in (STOP, SKIP):
+        raise DataError(f"--on-failure {on_failure}", "it is stop or skip", f"pass one of {STOP}, {SKIP}")
+    return on_failure == SKIP

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._console import say, show
+from hwnas.cli._groups import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._options import AsJson
-from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import beside
 from hwnas.progress import notice, resumable

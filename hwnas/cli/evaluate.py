@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from hwnas.cli._groups import ColumnOptions, WorkerOptions, shares_options
 from hwnas.cli._next import FEWEST_TO_FIT
-from hwnas.cli._options import Fix, Seed
-from hwnas.cli._shared import WorkerOptions, shares_options
-from hwnas.cli._supernet import (
+from hwnas.cli._options import (
     STOP,
     BatchSize,
     Calibrate,
     Checkpoint,
-    ColumnOptions,
     DataFolder,
     EngineName,
+    Fix,
     Images,
     MetricName,
     OnFailure,
+    Seed,
     SupernetName,
     skips,
 )

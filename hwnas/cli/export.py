@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwnas.cli._errors import BAD_OUTCOME
-from hwnas.cli._options import REFERENCE, Seed, TableBatch, TablePrecision, TableThreads
-from hwnas.cli._shared import shares_options
-from hwnas.cli._supernet import BatchSize, Calibrate, Checkpoint, ColumnOptions, DataFolder
+from hwnas.cli._groups import ColumnOptions, shares_options
+from hwnas.cli._options import (
+    REFERENCE,
+    BatchSize,
+    Calibrate,
+    Checkpoint,
+    DataFolder,
+    Seed,
+    TableBatch,
+    TablePrecision,
+    TableThreads,
+)
 from hwnas.errors import DataError
 from hwnas.quantity import parse_latency_ms
 from hwnas.study._chosen import ChosenSubnet

@@ -10,8 +10,8 @@ import typer
 
 from hwnas.cli._command import command_group
 from hwnas.cli._console import say
+from hwnas.cli._groups import WorkerOptions, shares_options
 from hwnas.cli._options import Seed
-from hwnas.cli._shared import WorkerOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import beside, check_writable, ends_in
 from hwnas.progress import kept_in, notice

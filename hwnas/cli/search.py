@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._console import say, show
+from hwnas.cli._groups import ColumnOptions, EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._next import next_steps
-from hwnas.cli._options import AsJson, Seed
-from hwnas.cli._shared import EvaluationOptions, ProblemOptions, shares_options
-from hwnas.cli._supernet import STOP, ColumnOptions, OnFailure, skips
+from hwnas.cli._options import STOP, AsJson, OnFailure, Seed, skips
 from hwnas.errors import DataError
 from hwnas.files import beside
 from hwnas.progress import kept_in

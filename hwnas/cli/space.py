@@ -11,9 +11,9 @@ import typer
 
 from hwnas.cli._command import command_group
 from hwnas.cli._console import say
+from hwnas.cli._groups import ProblemOptions, shares_options
 from hwnas.cli._next import options_of
 from hwnas.cli._options import AsJson
-from hwnas.cli._shared import ProblemOptions, shares_options
 from hwnas.errors import DataError
 from hwnas.files import check_writable, ends_in
 from hwnas.quantity import count_of, listed

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.cli._groups import ColumnOptions, shares_options
 from hwnas.cli._next import export_command
-from hwnas.cli._options import Seed
-from hwnas.cli._shared import shares_options
-from hwnas.cli._supernet import Checkpoint, ColumnOptions, SupernetName
+from hwnas.cli._options import Checkpoint, Seed, SupernetName
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import beside, check_writable, ends_in
 from hwnas.progress import kept_in, notice, progress

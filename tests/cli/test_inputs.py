@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwnas.cli._command import ADD_COLUMNS, OF_EVALUATIONS
-from hwnas.cli._shared import EvaluationOptions
+from hwnas.cli._groups import EvaluationOptions
 from tests.cli.commands import COMMANDS
 
 NAMES = re.compile("FILE|PATH|CSV|csv|NAME")

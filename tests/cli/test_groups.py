@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hwnas.cli._shared import ProblemOptions
+from hwnas.cli._groups import ProblemOptions
 from hwnas.errors import DataError, HwnasError, QuantityError, UnknownNameError
 from hwnas.study import Budgets, parse_objectives
 from hwnas.study._objectives import check_names

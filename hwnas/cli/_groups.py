@@ -10,26 +10,8 @@ from typing import Any, get_type_hints
 
 from hwnas.cli._options import (
     AsIs,
-    Bounds,
-    Fix,
-    Latency,
-    LayerCosts,
-    Library,
-    Macs,
-    MainDevice,
-    Memory,
-    ObjectivesList,
-    Params,
-    PredictorName,
-    SearchedSpace,
-    SubnetTables,
-    TableBatch,
-    TablePrecision,
-    TableThreads,
-    Throughput,
-)
-from hwnas.cli._supernet import (
     BatchSize,
+    Bounds,
     Calibrate,
     Checkpoint,
     Cluster,
@@ -37,7 +19,26 @@ from hwnas.cli._supernet import (
     EngineName,
     Evaluate,
     EvaluatedSupernet,
+    Fix,
     Images,
+    LabelColumn,
+    Latency,
+    LayerCosts,
+    Library,
+    Macs,
+    MainDevice,
+    Memory,
+    ObjectivesList,
+    PairColumn,
+    Params,
+    PredictorName,
+    SearchedSpace,
+    SubnetTables,
+    TableBatch,
+    TablePrecision,
+    TableThreads,
+    TextColumn,
+    Throughput,
     Workers,
 )
 from hwnas.errors import DataError
@@ -129,6 +130,20 @@ class ProblemOptions:
                 metric = get_metric(name)
                 found.append((f"--{name} {text}", Budget(metric, upper=metric.parse(text, f"--{name}"))))
         return [*found, *((f"--budget {text}", parse_budget(text)) for text in self.budget or ())]
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Columns of the user's texts, if they differ from the default names or those in training."""
+
+    text_column: TextColumn = None
+    pair_column: PairColumn = None
+    label_column: LabelColumn = None
+
+    def named(self) -> dict[str, str]:
+        """The given columns, by ``text``, ``pair`` and ``label``."""
+        options = {"text": self.text_column, "pair": self.pair_column, "label": self.label_column}
+        return {part: column for part, column in options.items() if column is not None}
 
 
 @dataclass(frozen=True)
