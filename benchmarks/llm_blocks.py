@@ -33,10 +33,10 @@ from hwnas.search import exact_front
 from hwnas.space import AdditiveCost, Network, Population, network_inputs
 from hwnas.study._additivity import Additivity, corrected
 from hwnas.study._check_library import check_library
+from hwnas.study._divergence import Windows, divergences
 from hwnas.study._lengths import Lengths
 from hwnas.study._library import build_library, sorted_model
 from hwnas.study._library_file import Library, read_library
-from hwnas.study._moved import Windows, divergences
 from hwnas.supernet import Subnet, folded_weights, forward, parent_row
 from hwnas.task import Divergence, Parent, prompt
 

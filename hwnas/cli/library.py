@@ -107,9 +107,9 @@ def build(
     Example: hwnas library build --model hf:smollm2 --data train.txt --precision fp32,int8,int4 --device cpu --out lib.csv
     """
     from hwnas.graph import precision_parts
+    from hwnas.study._divergence import Windows
     from hwnas.study._lengths import Lengths
     from hwnas.study._library import build_library, scored_precision, sorted_model
-    from hwnas.study._moved import Windows
     from hwnas.study._taught import taught_model
 
     if not ends_in(out, ".csv"):

@@ -11,8 +11,8 @@ import numpy as np
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
 from hwnas.metric import get_metric
+from hwnas.study._divergence import divergences
 from hwnas.study._library_file import SCORE, read_library, scored_on
-from hwnas.study._moved import divergences
 
 if TYPE_CHECKING:
     import pandas as pd

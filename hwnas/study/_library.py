@@ -11,8 +11,8 @@ from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
 from hwnas.files import beside, ends_in, together
 from hwnas.progress import notice
+from hwnas.study._divergence import Windows, divergences
 from hwnas.study._library_file import KIND
-from hwnas.study._moved import Windows, divergences
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, SIZE
 from hwnas.quantity import count_of
+from hwnas.study._divergence import Windows, text_hash
 from hwnas.study._facts import weights_facts
-from hwnas.study._moved import Windows, text_hash
 from hwnas.study._space import open_space, with_precisions_of
 
 if TYPE_CHECKING:

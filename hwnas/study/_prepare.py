@@ -11,8 +11,8 @@ from hwnas.errors import DataError, PredictorError
 from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, Budget, Metric, get_metric, with_parts
 from hwnas.study._budgets import Budgets
 from hwnas.study._devices import USUAL, Devices, short
-from hwnas.study._files import Given, read_given
 from hwnas.study._found import Found
+from hwnas.study._given import Given, read_given
 from hwnas.study._metrics import Metrics, narrowed
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._predictor import find_predictor

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.metric import Budget, Metric
 from hwnas.study._devices import USUAL, short
-from hwnas.study._files import Given
 from hwnas.study._found import Found
+from hwnas.study._given import Given
 from hwnas.study._metrics import Metrics
 from hwnas.study._table import keep
 

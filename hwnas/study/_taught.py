@@ -13,7 +13,7 @@ from hwnas.executor import Pace
 from hwnas.files import beside, replacing
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
-from hwnas.study._moved import Windows
+from hwnas.study._divergence import Windows
 
 if TYPE_CHECKING:
     from torch import Tensor

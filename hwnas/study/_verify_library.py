@@ -20,9 +20,9 @@ from hwnas.errors import NotHeldError
 from hwnas.metric import Budget, get_metric
 from hwnas.progress import notice
 from hwnas.quantity import count_of
+from hwnas.study._divergence import Windows, divergences
 from hwnas.study._library_file import SCORE
 from hwnas.study._measured_rows import measured_front, rows_of
-from hwnas.study._moved import Windows, divergences
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,9 +19,9 @@ from hwnas.latency import Device, LatencyTable, Row
 from hwnas.search import non_dominated
 from hwnas.study import Front
 from hwnas.study._decoding import Decoding
+from hwnas.study._divergence import Windows, divergences
 from hwnas.study._library import sorted_model
 from hwnas.study._library_file import read_library
-from hwnas.study._moved import Windows, divergences
 from hwnas.study._taught import WINDOWS
 from hwnas.supernet import lessons, load_supernet, parent_row, taught
 from hwnas.supernet.hf.decoder._space import decoder_space

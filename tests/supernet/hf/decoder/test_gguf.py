@@ -13,8 +13,8 @@ import torch
 
 from hwnas.errors import HwnasError
 from hwnas.files import file_hash
+from hwnas.study._divergence import Windows
 from hwnas.study._facts import weights_hash
-from hwnas.study._moved import Windows
 from hwnas.supernet import load_supernet
 from hwnas.supernet.hf.decoder._carried import _tokenizer_and_beside
 from tests.supernet.hf.decoder.conftest import SIZES, WORDS, ids, largest, save
