@@ -59,8 +59,7 @@ class _BestRow:
         found = self._along.front()
         costs = self.problem.costs(found.values)[:, 0]
         best = np.array([int(costs.argmin())])
-        sign = -1.0 if self.problem.objectives[0].maximise else 1.0
-        gain = max(sign * found.reference[0] - float(costs.min()), 0.0)
+        gain = max(self.problem.objectives[0].cost(found.reference[0]) - float(costs.min()), 0.0)
         return replace(
             found,
             problem=self.problem,

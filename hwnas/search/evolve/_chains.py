@@ -167,7 +167,7 @@ def _expected(problem: Problem, x: Population, values: Values, weights: NDArray[
     effects = {name: fn.effects(x) for name, fn in problem.offering(FirstOrder).items()}
     total = np.zeros((len(x), problem.space.starts[-1]))
     for o, w in zip(problem.objectives, weights.T, strict=True):
-        total += (-w if o.maximise else w)[:, None] * effects[o.name]
+        total += o.cost(w)[:, None] * effects[o.name]
     for c in problem.constraints:
         if c.name in effects:
             now = values[c.name][:, None]

@@ -236,6 +236,5 @@ def _drawn(
     costs = np.repeat(problem.costs(problem.evaluate(x))[None], DRAWS, axis=0)
     for i, objective in enumerate(problem.objectives):
         if objective.name in models:
-            drawn = models[objective.name].draws(x, DRAWS, rng)
-            costs[:, :, i] = -drawn if objective.maximise else drawn
+            costs[:, :, i] = objective.cost(models[objective.name].draws(x, DRAWS, rng))
     return costs

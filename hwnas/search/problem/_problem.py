@@ -21,6 +21,8 @@ MetricFunction = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 Capability = TypeVar("Capability")
 
+Amounts = TypeVar("Amounts", float, NDArray[np.float64])
+
 MAX_OBJECTIVES = 4
 
 
@@ -50,6 +52,10 @@ class Objective:
     unit: str
     maximise: bool
     fn: MetricFunction
+
+    def cost(self, values: Amounts) -> Amounts:
+        """Values signed so that smaller is better; applied to costs, the values again."""
+        return -values if self.maximise else values
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class Problem:
 
     def costs(self, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """``(n, m)`` objective values, signed so that smaller is better."""
-        return np.stack([-values[o.name] if o.maximise else values[o.name] for o in self.objectives], axis=1)
+        return np.stack([o.cost(values[o.name]) for o in self.objectives], axis=1)
 
     def violation(self, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """``(n,)`` sum over budgets of the relative excess; 0 is feasible."""

@@ -74,7 +74,6 @@ class SearchResult:
         costs = pool.costs
         order = np.lexsort(costs.T[::-1])
         reference = np.zeros(costs.shape[1]) if pool.reference is None else pool.reference
-        signs = [-1.0 if o.maximise else 1.0 for o in pool.problem.objectives]
         return cls(
             problem=pool.problem,
             x=pool.x[order],
@@ -83,7 +82,7 @@ class SearchResult:
             trace=trace,
             searcher=searcher,
             seed=seed,
-            reference=tuple(float(s * r) for s, r in zip(signs, reference, strict=True)),
+            reference=tuple(o.cost(r) for o, r in zip(pool.problem.objectives, reference.tolist(), strict=True)),
         )
 
     def __len__(self) -> int:
