@@ -23,7 +23,7 @@ from hwnas.files import replacing
 from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
 from hwnas.latency.profiling._calibrate import calibrate
-from hwnas.latency.profiling._journaled import JournaledTimer, Timer, model_of
+from hwnas.latency.profiling._layer_times import NetworkTimes
 from hwnas.latency.profiling._methods import (
     CALIBRATION,
     COVER_SESSIONS,
@@ -34,9 +34,9 @@ from hwnas.latency.profiling._methods import (
     scaled,
     timed_alone,
 )
-from hwnas.latency.profiling._networks import NetworkTimes
 from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._subnets import choose_subnets
+from hwnas.latency.profiling._timer import JournaledTimer, Timer, model_of
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.timing._block import TOGETHER
 from hwnas.latency.timing._runtime import OnnxRuntime

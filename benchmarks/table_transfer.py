@@ -39,8 +39,8 @@ from hwnas.latency import (
     read_published,
 )
 from hwnas.latency.profiling._check import beside_anchor, spanning_subnets
-from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.profiling._plain_check import plain_process_times
+from hwnas.latency.profiling._timer import model_of
 from hwnas.latency.table._adapt import _work_ms
 from hwnas.latency.timing._block import SECONDS_PER_MODEL
 from hwnas.space import Population, SearchSpace, get_space

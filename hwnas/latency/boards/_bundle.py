@@ -25,7 +25,6 @@ from hwnas.files import replacing
 from hwnas.graph import Model, short_tables, weight_shapes
 from hwnas.latency.boards._board import PLAN
 from hwnas.latency.device._device import PROVIDERS, Device, provider_options
-from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
     CALIBRATION,
@@ -37,6 +36,7 @@ from hwnas.latency.profiling._methods import (
 )
 from hwnas.latency.profiling._sizes import middle, usual_anchor
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
+from hwnas.latency.profiling._timer import model_of
 from hwnas.latency.profiling._whole import WHOLE
 from hwnas.latency.table._command import space_options
 from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL

@@ -18,8 +18,8 @@ from hwnas.latency.boards._bundle import FORMAT
 from hwnas.latency.boards._raw import ANEW, AS_WRITTEN, Values, read_header, read_raw_rows, read_values
 from hwnas.latency.device._device import Device, check_precision
 from hwnas.latency.device._hardware import from_facts
+from hwnas.latency.profiling._layer_times import NetworkTimes, median_network_times, network_times
 from hwnas.latency.profiling._methods import ISOLATED
-from hwnas.latency.profiling._networks import NetworkTimes, median_network_times, network_times
 from hwnas.latency.profiling._profile import AnchorRow, existing_table, make_table
 from hwnas.latency.profiling._subnets import Plan, Subnets
 from hwnas.latency.profiling._whole import MeasuredSubnets, subnet_latencies

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwnas.graph import Model
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._journaled import model_of
+from hwnas.latency.profiling._timer import model_of
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._block import median_times

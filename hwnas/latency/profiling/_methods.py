@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.latency.profiling._journaled import Timer
+from hwnas.latency.profiling._timer import Timer
 from hwnas.space import LayerSpec, Network, Population, SearchSpace
 
 IN_CONTEXT, ISOLATED, CALIBRATION, VALIDATION = "in context", "one by one", "calibration", "validation"

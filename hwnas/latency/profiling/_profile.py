@@ -26,7 +26,6 @@ from hwnas.graph import PRECISIONS, Model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._calibrate import calibrate
-from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, Timer, model_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
     CALIBRATION,
@@ -42,6 +41,7 @@ from hwnas.latency.profiling._methods import (
 from hwnas.latency.profiling._plain_check import PlainTimer, check_by_plain_process, plain_process_times
 from hwnas.latency.profiling._sizes import usual_anchor
 from hwnas.latency.profiling._subnets import Plan, Subnets, choose_subnets
+from hwnas.latency.profiling._timer import TIMING, JournaledTimer, Timer, model_of
 from hwnas.latency.table._adapt import fixed_layers
 from hwnas.latency.table._device_file import DEVICE
 from hwnas.latency.table._fidelity import fidelity

@@ -22,7 +22,7 @@ from hwnas.errors import DataError, DeviceError, TableError
 from hwnas.files import user_cache
 from hwnas.latency.device._device import Device
 from hwnas.latency.profiling._check import Check, check_table, spanning_subnets
-from hwnas.latency.profiling._journaled import TIMING
+from hwnas.latency.profiling._timer import TIMING
 from hwnas.latency.table._adapt import adapted_table
 from hwnas.latency.table._find import find_table_for, table_paths
 from hwnas.latency.table._origin import made_at

@@ -12,9 +12,9 @@ import numpy as np
 
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device
-from hwnas.latency.profiling._journaled import TIMING, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import networks_by_name, row_name
 from hwnas.latency.profiling._sizes import middle
+from hwnas.latency.profiling._timer import TIMING, JournaledTimer, model_of
 from hwnas.latency.table._table import Anchor
 from hwnas.latency.timing._alone import alone
 from hwnas.latency.timing._block import Times, median_times

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hwnas.supernet.zero_cost._kind import MACS_TAU, NB201, TREC, ZeroCost
-from hwnas.supernet.zero_cost._population import UntrainedScores, score_journal_identity
+from hwnas.supernet.zero_cost._scores import UntrainedScores, score_journal_identity
 from hwnas.supernet.zero_cost._swap import swap
 from hwnas.supernet.zero_cost._synflow import synflow
+from hwnas.supernet.zero_cost._zero_cost import MACS_TAU, NB201, TREC, ZeroCost
 
 ZERO_COST: Mapping[str, ZeroCost] = {
     "synflow": ZeroCost(synflow, "arXiv:2006.05467", {NB201: 0.56, "digits": 0.36, TREC: 0.31}),

@@ -18,8 +18,8 @@ from hwnas.graph import Model
 from hwnas.io import Journal
 from hwnas.latency import Anchor, Device, get_device, measure_subnets
 from hwnas.latency.profiling._attribute import attribute
-from hwnas.latency.profiling._journaled import model_of
 from hwnas.latency.profiling._plain_check import check_by_plain_process
+from hwnas.latency.profiling._timer import model_of
 from hwnas.latency.timing._plain import session_of
 from hwnas.latency.timing._runtime import OnnxRuntime
 from hwnas.space import macs_cost

@@ -14,7 +14,7 @@ from hwnas.errors import DataError
 from hwnas.graph import Model, network_model
 from hwnas.io import Journal
 from hwnas.latency.device._device import Device, check_precision
-from hwnas.latency.profiling._networks import NetworkTimes, median_network_times, network_times
+from hwnas.latency.profiling._layer_times import NetworkTimes, median_network_times, network_times
 from hwnas.latency.timing._measure import Progress, measure_all
 from hwnas.latency.timing._noise import STEADY_PCT, repeat_pct
 from hwnas.latency.timing._runtime import Runtime

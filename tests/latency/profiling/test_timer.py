@@ -11,8 +11,8 @@ import pytest
 
 from hwnas.io import Journal
 from hwnas.latency import get_device
-from hwnas.latency.profiling._journaled import MOST_SESSIONS, JournaledTimer, model_of
 from hwnas.latency.profiling._methods import networks_by_name
+from hwnas.latency.profiling._timer import MOST_SESSIONS, JournaledTimer, model_of
 from hwnas.latency.timing._noise import STEADY_PCT, repeat_pct
 from tests.latency.fakes import FakeRuntime, costs, tiny_space
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hwnas.io import Journal
 from hwnas.space import SearchSpace
-from hwnas.supernet.zero_cost._kind import Score
+from hwnas.supernet.zero_cost._zero_cost import Score
 
 
 class UntrainedScores:
