@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -72,6 +73,47 @@ class _Part:
         return str(self) == asked or str(self).startswith(f"{asked}.")
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """The network that is looked for.
+
+    Attributes:
+        family: states names and shapes of its tensors.
+        space: with its usual number of classes.
+    """
+
+    family: type[Supernet]
+    space: SearchSpace
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of all tensors."""
+        return self.family.shapes(self.space)
+
+    @cached_property
+    def head(self) -> str | None:
+        """The op of the classifier; None for a network without classes of its own."""
+        try:
+            return head_name(self.space)
+        except SpaceError:
+            return None
+
+    @cached_property
+    def same_names(self) -> bool:
+        """Whether the family's names are hwnas's."""
+        return all(self.family.checkpoint_key(name) == name for name in self.shapes)
+
+    def classes(self, part: _Part) -> int:
+        """The part's number of classes."""
+        bias = part.tensors.get(f"{self.head}.bias")
+        return len(bias) if bias is not None and bias.ndim == 1 and len(bias) else n_classes(self.space)
+
+    def shapes_in(self, part: _Part) -> dict[str, tuple[int, ...]]:
+        """Shapes of all tensors, with the part's number of classes."""
+        classes, heads = self.classes(part), {f"{self.head}.{suffix}" for suffix in ("weight", "bias")}
+        return {name: (classes, *shape[1:]) if name in heads else shape for name, shape in self.shapes.items()}
+
+
 def matched(
     content: Mapping[Any, Any], asked: str | None, origin: str, family: type[Supernet], space: SearchSpace
 ) -> Matched:
@@ -87,32 +129,31 @@ def matched(
     Raises:
         SupernetError: the file is of another network, of several different networks, or has values that are not finite.
     """
-    parts = _parts(content, family, space)
+    wanted = _Wanted(family, space)
+    parts = _parts(content, wanted)
     if asked is not None:
         known, parts = parts, [part for part in parts if part.named(asked)]
         if known and not parts:
             paths = ", ".join(str(part) for part in known)
             raise SupernetError(f"{origin}:{asked}", "it has no such part", f"its parts are: {paths}")
-    fitting = [part for part in parts if not differences(part.tensors, _expected(part, family, space))]
+    fitting = [part for part in parts if not differences(part.tensors, wanted.shapes_in(part))]
     part = _only(fitting, origin) if fitting else max(parts, key=lambda p: len(p.tensors), default=_Part((), 0, True))
-    expected = _expected(part, family, space)
-    strange = _strange(content, part, parts)
     named = {part.names.get(name, name): tensor for name, tensor in part.tensors.items()}
-    wanted = {part.names.get(name) or family.checkpoint_key(name): shape for name, shape in expected.items()}
-    refuse(origin, space.name, differences(named, wanted) + strange)
-    check_tensors(origin, named, wanted, space.name)
-    found = with_classes(space, _classes(part, space)) if _head(space) else space
-    tensors = {name: part.tensors[name].float() for name in expected}
-    return Matched(tensors, found, _dialect(content, part, found, space, same_names=_same_names(family, expected)))
+    shapes = wanted.shapes_in(part)
+    expected = {part.names.get(name) or family.checkpoint_key(name): shape for name, shape in shapes.items()}
+    refuse(origin, space.name, differences(named, expected) + _strange(content, part, parts))
+    check_tensors(origin, named, expected, space.name)
+    found = with_classes(space, wanted.classes(part)) if wanted.head else space
+    tensors = {name: part.tensors[name].float() for name in shapes}
+    return Matched(tensors, found, _dialect(content, part, wanted))
 
 
-def _parts(content: Mapping[Any, Any], family: type[Supernet], space: SearchSpace) -> list[_Part]:
+def _parts(content: Mapping[Any, Any], wanted: _Wanted) -> list[_Part]:
     """All parts with a tensor of the network, in the file's order."""
-    shapes = family.shapes(space)
-    theirs = {family.checkpoint_key(name): name for name in shapes}
-    spellings: list[tuple[bool, dict[str, str], Callable[[str], str]]] = [(True, {n: n for n in shapes}, str)]
-    if not _same_names(family, shapes):
-        spellings.append((False, theirs, family.normalised_key))
+    names, family = list(wanted.shapes), wanted.family
+    spellings: list[tuple[bool, dict[str, str], Callable[[str], str]]] = [(True, {n: n for n in names}, str)]
+    if not wanted.same_names:
+        spellings.append((False, {family.checkpoint_key(name): name for name in names}, family.normalised_key))
     parts: dict[tuple[Path, bool], _Part] = {}
     for nest, tensors in _nests(content):
         for ours, known, spelt in spellings:
@@ -140,29 +181,6 @@ def _nests(
     for key, value in content.items():
         if isinstance(value, Mapping) and len(path) < DEEPEST and id(value) not in seen:
             yield from _nests(value, (*path, str(key)), seen)
-
-
-def _expected(part: _Part, family: type[Supernet], space: SearchSpace) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors, with the part's number of classes."""
-    shapes, classes = family.shapes(space), _classes(part, space)
-    heads = {f"{_head(space)}.{suffix}" for suffix in ("weight", "bias")}
-    return {name: (classes, *shape[1:]) if name in heads else shape for name, shape in shapes.items()}
-
-
-def _head(space: SearchSpace) -> str | None:
-    try:
-        return head_name(space)
-    except SpaceError:
-        return None
-
-
-def _classes(part: _Part, space: SearchSpace) -> int:
-    bias = part.tensors.get(f"{_head(space)}.bias")
-    return len(bias) if bias is not None and bias.ndim == 1 and len(bias) else n_classes(space)
-
-
-def _same_names(family: type[Supernet], names: Mapping[str, object]) -> bool:
-    return all(family.checkpoint_key(name) == name for name in names)
 
 
 def _only(fitting: list[_Part], origin: str) -> _Part:
@@ -197,21 +215,20 @@ def _strange(content: Mapping[Any, Any], part: _Part, parts: list[_Part]) -> lis
     return sentences
 
 
-def _dialect(
-    content: Mapping[Any, Any], part: _Part, found: SearchSpace, usual: SearchSpace, *, same_names: bool
-) -> str:
+def _dialect(content: Mapping[Any, Any], part: _Part, wanted: _Wanted) -> str:
     """A description of how the file names and stores the tensors; empty for a file of hwnas."""
     traits = []
     if part.path:
         traits.append(f"under {part}")
-    if not part.ours and not same_names:
+    if not part.ours and not wanted.same_names:
         traits.append("by its family's names")
     kinds = Counter(tensor.dtype for tensor in part.tensors.values() if tensor.dtype != torch.float32)
     for kind, n in kinds.items():
         name = _TYPES.get(kind, str(kind).removeprefix("torch."))
         traits.append(f"{'all' if n == len(part.tensors) else n} {name} made fp32")
-    if n_classes(found) != n_classes(usual):
-        traits.append(f"{n_classes(found):,} classes instead of {n_classes(usual):,}")
+    classes, usual = wanted.classes(part), n_classes(wanted.space)
+    if classes != usual:
+        traits.append(f"{classes:,} classes instead of {usual:,}")
     others = [str(key) for key, value in content.items() if str(key) not in part.path[:1] and _is_aside(value, part)]
     if others:
         traits.append(f"left aside: {first_few(others)}")
