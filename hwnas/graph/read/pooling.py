@@ -129,7 +129,7 @@ def _over_the_map(at: Reading) -> Value:
     if isinstance(before, Reshape) and over == [2] and before.to == (before.in_shape[0], prod(before.in_shape[1:])):
         pooled = at.add(kind, before.inputs[0])
         return at.add(Reshape, pooled, to=(*before.to[:1], 1)) if kept else at.add(Flatten, pooled)
-    if kind is GlobalPool and len(over) == 1 and over != [0] and rank > 2:
+    if kind is GlobalPool and len(over) == 1 and over != [0]:
         return Moment("mean", x, over[0] - 1, kept=kept)
     last = over == [1, 2]  # channels are last, as in TensorFlow
     if rank != 4 or not (last or over == [2, 3]):

@@ -44,7 +44,7 @@ def stretches(ops: Sequence[Op]) -> list[range]:
             starts.add(part.start)
         after: tuple[type[Op], ...] = ()
         if branched and isinstance(last, (Add, Concat)):
-            after = (*ACTIVATIONS, Shuffle)
+            after = (*ACTIVATIONS, Shuffle) if _may_end_activated(ops, part) else (Shuffle,)
         elif not branched and isinstance(last, Pool):
             after = ACTIVATIONS
         elif not branched and isinstance(last, Conv) and not _is_activated(ops, parts, i):
@@ -67,6 +67,20 @@ def is_residual(ops: Sequence[Op]) -> bool:
 def within(ops: Sequence[Op], stretch: range) -> list[tuple[int, ...]]:
     """The inputs of a stretch's ops, numbered within the stretch; 0 is its input."""
     return [tuple(x - stretch.start for x in ops[i].inputs) for i in stretch]
+
+
+def _may_end_activated(ops: Sequence[Op], part: range) -> bool:
+    """Whether the activation after a part belongs to it.
+
+    Not if the part adds to a value without one, as in networks whose blocks begin with activations: a dropped block would take it
+    away.
+    """
+    last, entering = ops[part[-1]], part.start
+    if not isinstance(last, Add) or entering not in last.inputs:
+        return True
+    while entering and isinstance(ops[entering - 1], Pool):
+        (entering,) = ops[entering - 1].inputs
+    return entering > 0 and isinstance(ops[entering - 1], ACTIVATIONS)
 
 
 def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
