@@ -165,10 +165,10 @@ def read_board(path: str | os.PathLike[str], space: SearchSpace | None = None) -
     times: dict[tuple[str, str, int], NetworkTimes] = {}
     seconds = 0.0
     for number, block in enumerate(blocks):
-        found = _measured(path, number, block, networks, values)
-        for (short, session), result in zip(block.networks, found, strict=True):
+        of_block = _BlockRows(path, number, values)
+        for (short, session), result in zip(block.networks, of_block.times(block, networks), strict=True):
             times[block.stage, contents["networks"][short]["name"], session] = result
-        seconds += _taken(path, number, "", "seconds", values)[0][1][0]
+        seconds += of_block.number_of("seconds")
     if values:
         number, network, what = next(iter(values))
         rule = f"it has rows {what} of network {network!r} in block {number}, which are not of its plan"
@@ -229,50 +229,59 @@ def _device(planned: Mapping[str, Any], facts: Mapping[str, Any]) -> Device:
     )
 
 
-def _measured(
-    path: Path, number: int, block: _Block, networks: Mapping[str, Network], values: Values
-) -> list[NetworkTimes]:
-    """The times of a block's networks; removes its rows from ``values``."""
-    names = [short for short, _ in block.networks]
-    rounds = _taken(path, number, "", "rounds", values)[0][1][0]
-    found: dict[str, list[NDArray[np.int64]]] = {"run": [], "anchor": []}
-    for short in names:
-        for what, arrays in found.items():
-            ns, waited = (_taken(path, number, short, f"{what}_{part}", values)[0][1] for part in ("ns", "waited_ns"))
-            visits = int(rounds) * (2 if what == "anchor" else 1)
-            if not visits or rounds % 1 or len(ns) != len(waited) or len(ns) % visits:
-                rule = f"{what} of network {short} in block {number} has {len(ns)} times in {rounds:g} rounds"
-                raise DataError(f"result {path}", rule, AS_WRITTEN)
-            if not BOUNDS_NS[0] <= min(ns) <= max(ns) <= BOUNDS_NS[1]:
-                rule = f"network {short} in block {number} took {min(ns):g} to {max(ns):g} ns, which cannot be"
-                raise DataError(f"result {path}", rule, ANEW)
-            shape = (int(rounds), 2, -1, 2) if what == "anchor" else (int(rounds), -1, 2)
-            arrays.append(np.array([ns, waited], dtype=np.int64).T.reshape(shape))
-    samples = Samples(found["run"], found["anchor"])
-    nodes = _nodes(path, number, names, samples, values) if block.layers else None
-    return [network_times(networks[short], each) for short, each in zip(names, times_of(samples, nodes), strict=True)]
+@dataclass(frozen=True)
+class _BlockRows:
+    """The rows of one block. They are removed from ``values`` as they are read, so that what is left belongs to no plan."""
 
+    path: Path
+    number: int
+    values: Values
 
-def _nodes(path: Path, number: int, names: Sequence[str], samples: Samples, values: Values) -> list[list[NodeTimes]]:
-    """The node times of a block's networks, run by run; removes their rows from ``values``."""
-    found = []
-    for short, median_ms in zip(names, samples.medians_ms(), strict=True):
-        mine = _taken(path, number, short, "node_us", values)
-        total_ms = sum(float(np.median(times)) for _, times in mine) / 1e3
-        if not NODES[0] * median_ms <= total_ms <= NODES[1] * median_ms + ADDED_MS * len(mine):
-            rule = f"nodes of network {short} in block {number} add up to {total_ms:.3g} ms, it took {median_ms:.3g} ms"
-            raise DataError(f"result {path}", rule, ANEW)
-        found.append([[(name, times[i]) for name, times in mine] for i in range(len(mine[0][1]))])
-    return found
+    def times(self, block: _Block, networks: Mapping[str, Network]) -> list[NetworkTimes]:
+        """The times of the block's networks."""
+        names = [short for short, _ in block.networks]
+        rounds = self.number_of("rounds")
+        found: dict[str, list[NDArray[np.int64]]] = {"run": [], "anchor": []}
+        for short in names:
+            for what, arrays in found.items():
+                ns, waited = (self._taken(short, f"{what}_{part}")[0][1] for part in ("ns", "waited_ns"))
+                visits = int(rounds) * (2 if what == "anchor" else 1)
+                if not visits or rounds % 1 or len(ns) != len(waited) or len(ns) % visits:
+                    rule = f"{what} of network {short} in block {self.number} has {len(ns)} times in {rounds:g} rounds"
+                    raise DataError(f"result {self.path}", rule, AS_WRITTEN)
+                if not BOUNDS_NS[0] <= min(ns) <= max(ns) <= BOUNDS_NS[1]:
+                    rule = f"network {short} in block {self.number} took {min(ns):g} to {max(ns):g} ns, which cannot be"
+                    raise DataError(f"result {self.path}", rule, ANEW)
+                shape = (int(rounds), 2, -1, 2) if what == "anchor" else (int(rounds), -1, 2)
+                arrays.append(np.array([ns, waited], dtype=np.int64).T.reshape(shape))
+        samples = Samples(found["run"], found["anchor"])
+        times = times_of(samples, self._nodes(names, samples) if block.layers else None)
+        return [network_times(networks[short], each) for short, each in zip(names, times, strict=True)]
 
+    def number_of(self, what: str) -> float:
+        """A number that the block has once."""
+        return self._taken("", what)[0][1][0]
 
-def _taken(path: Path, number: int, short: str, what: str, values: Values) -> list[tuple[str, list[float]]]:
-    """Remove and return the rows of one kind of a network, in order."""
-    found = values.pop((number, short, what), {})
-    if sorted(found) != list(range(max(1, len(found)))) or len({len(times) for _, times in found.values()}) > 1:
-        rule = f"rows {what} of network {short} in block {number} are missing or incomplete"
-        raise DataError(f"result {path}", rule, AS_WRITTEN)
-    return [found[index] for index in range(len(found))]
+    def _nodes(self, names: Sequence[str], samples: Samples) -> list[list[NodeTimes]]:
+        """The node times of each network, run by run."""
+        found = []
+        for short, median_ms in zip(names, samples.medians_ms(), strict=True):
+            mine = self._taken(short, "node_us")
+            total_ms = sum(float(np.median(times)) for _, times in mine) / 1e3
+            if not NODES[0] * median_ms <= total_ms <= NODES[1] * median_ms + ADDED_MS * len(mine):
+                took = f"add up to {total_ms:.3g} ms, it took {median_ms:.3g} ms"
+                rule = f"nodes of network {short} in block {self.number} {took}"
+                raise DataError(f"result {self.path}", rule, ANEW)
+            found.append([[(name, times[i]) for name, times in mine] for i in range(len(mine[0][1]))])
+        return found
+
+    def _taken(self, short: str, what: str) -> list[tuple[str, list[float]]]:
+        """Remove and return the rows of one kind of a network, in order."""
+        found = self.values.pop((self.number, short, what), {})
+        if sorted(found) != list(range(max(1, len(found)))) or len({len(times) for _, times in found.values()}) > 1:
+            rule = f"rows {what} of network {short} in block {self.number} are missing or incomplete"
+            raise DataError(f"result {self.path}", rule, AS_WRITTEN)
+        return [found[index] for index in range(len(found))]
 
 
 def _refuse_drift(path: Path, anchors_ms: Sequence[float]) -> None:
