@@ -82,7 +82,7 @@ class Evaluator:
             DataError: a slow metric gave something that is not a finite number, or always fails.
         """
         x = self.problem.space.canonical(np.asarray(x))
-        values = {name: np.asarray(fn(x), dtype=np.float64) for name, fn in self.problem.known.items()}
+        values = self.problem.evaluate_known(x)
         if self.problem.slow:
             self._evaluate(x)
             slow = [self._known[row.tobytes()] for row in x]

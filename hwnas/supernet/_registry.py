@@ -124,8 +124,6 @@ def measured_by(reference: str, checkpoint: str | Path | None = None) -> Metric:
         UnknownNameError, SupernetError: there is no such supernet, or it does not load.
     """
     kind = reference_kind(reference)
-    if kind.whole is not None:
-        return measured_by(kind.whole, checkpoint)
     family = kind.supernet()
     path = checkpoint or kind.weights()
     return family.metric_named((path and metric_of(_metadata(path))) or family.metric)

@@ -151,7 +151,11 @@ class Problem:
 
     def evaluate(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         """Every metric of every row, by name: ``(n,)`` each."""
-        return {name: np.asarray(fn(x), dtype=np.float64) for name, fn in self.metrics.items()}
+        return _values(self.metrics, x)
+
+    def evaluate_known(self, x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        """Every metric that is not slow, by name: ``(n,)`` each."""
+        return _values(self.known, x)
 
     def costs(self, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """``(n, m)`` objective values, signed so that smaller is better."""
@@ -182,6 +186,10 @@ class Problem:
                     rule = f"no subnet of {self.space.name} reaches {format_quantity(c.lower, c.unit)}"
                     remedy = f"the largest has {format_quantity(largest, c.unit, down=True)}"
                     raise InfeasibleError(str(c), rule, remedy)
+
+
+def _values(metrics: Mapping[str, MetricFunction], x: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    return {name: np.asarray(fn(x), dtype=np.float64) for name, fn in metrics.items()}
 
 
 def infeasible(space: SearchSpace, c: Constraint, smallest: float) -> InfeasibleError:

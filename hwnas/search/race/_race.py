@@ -17,7 +17,6 @@ from hwnas.search.expensive._acquisition import ExpectedImprovement, Independent
 from hwnas.search.expensive._fit import gaussian_process
 from hwnas.search.problem._pareto import hypervolume, non_dominated, reference_beyond
 from hwnas.search.problem._problem import Problem
-from hwnas.search.problem._seen import Values
 from hwnas.search.race._margins import Bools, Floats, Margins, most_informative
 from hwnas.space import Population
 
@@ -226,11 +225,8 @@ class Race:
         variance = model.predict_std(rows) ** 2
         return model.predict(rows), variance * np.sqrt(precision / (1 + variance * precision))
 
-    def _known(self, rows: Population) -> Values:
-        return {name: np.asarray(fn(rows), dtype=np.float64) for name, fn in self.problem.known.items()}
-
     def _entrants_of(self, rows: Population) -> list[Entrant]:
-        known = self._known(rows)
+        known = self.problem.evaluate_known(rows)
         costs = self.problem.costs(known | {name: np.zeros(len(rows)) for name in self.problem.slow})
         excess = np.zeros(len(rows))
         for constraint in self.problem.constraints:
