@@ -16,6 +16,7 @@ from hwnas.metric import Metric, registered
 from hwnas.progress import notice, resumable
 from hwnas.quantity import checked_name, count_of
 from hwnas.study._data import as_told, evaluation_data, refuse_unready, warn_broken, warn_untrained
+from hwnas.study._facts import sensitivity_facts
 from hwnas.study._measuring import MeasuringPredictor
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race
@@ -212,7 +213,7 @@ class Evaluation(SlowMetric):
                 "journal": beside(csv, "journal.jsonl").name,
             }
             if space.precisions:
-                facts["sensitivity"] = _sensitivity(evaluator, space)
+                facts["sensitivity"] = sensitivity_facts(evaluator, space)
             yield MeasuringPredictor(evaluator, space, facts, self.measures().column)
 
     def measuring(self, csv: Path, precisions: tuple[str, ...] = ()) -> AbstractContextManager[MeasuredAccuracy]:
@@ -290,22 +291,3 @@ class Evaluation(SlowMetric):
             with resumable(lambda: f"{path} keeps {count_of(evaluator.n_known, 'evaluated subnet')}"):
                 yield evaluator
                 warn_broken(self.own_samples[0])
-
-
-def _sensitivity(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
-    """The loss of each layer alone in int8, for the provenance."""
-    from hwnas.supernet import sensitivity
-
-    found = sensitivity(evaluator.supernet, space, evaluator.data)
-    if found:
-        worst = max(found, key=lambda each: each.agreement.logit_error)
-        notice(f"of {len(found)} layers {worst.layer} loses most in int8, alone: {worst.agreement}")
-    return [
-        {
-            "layer": each.layer,
-            "alike_pct": round(each.agreement.share_pct, 2),
-            "logit_error_pct": round(100 * each.agreement.logit_error / (each.agreement.logit_spread or 1.0), 3),
-            "images": each.agreement.n_images,
-        }
-        for each in found
-    ]

@@ -1,4 +1,4 @@
-"""Facts of a search for the provenance: space, objectives, budgets, progress."""
+"""Facts of a search for the provenance: space, objectives, budgets, progress, sensitivity of layers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import numpy as np
 
 from hwnas.files import ends_in, file_hash
 from hwnas.metric import Budget, Direction
+from hwnas.progress import notice
 
 if TYPE_CHECKING:
     from hwnas.search import SearchResult
     from hwnas.space import SearchSpace
+    from hwnas.study._racing import RacedAccuracy
+    from hwnas.supernet import MeasuredAccuracy
 
 
 def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, Any]:
@@ -85,3 +88,22 @@ def search_facts(result: SearchResult, budgets: Mapping[str, Budget], settings: 
         "trace": [[evaluations, float(f"{volume:.7g}")] for evaluations, volume in result.trace],
         "certificate": dict(result.certificate),
     }
+
+
+def sensitivity_facts(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
+    """The loss of each layer alone in int8, for the provenance."""
+    from hwnas.supernet import sensitivity
+
+    found = sensitivity(evaluator.supernet, space, evaluator.data)
+    if found:
+        worst = max(found, key=lambda each: each.agreement.logit_error)
+        notice(f"of {len(found)} layers {worst.layer} loses most in int8, alone: {worst.agreement}")
+    return [
+        {
+            "layer": each.layer,
+            "alike_pct": round(each.agreement.share_pct, 2),
+            "logit_error_pct": round(100 * each.agreement.logit_error / (each.agreement.logit_spread or 1.0), 3),
+            "images": each.agreement.n_images,
+        }
+        for each in found
+    ]

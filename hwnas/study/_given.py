@@ -43,12 +43,12 @@ class Given:
         return self.library is not None and self.library.model is not None
 
 
-def read_given(request: Request, of: SearchSpace | None = None) -> Given:
+def read_given(request: Request, of: SearchSpace | None) -> Given:
     """Read the files.
 
     Args:
         request: names the files, and objectives that may rename their columns.
-        of: the space, if it is known already.
+        of: the space, if it is known already; None if the request names it.
 
     Raises:
         DataError: a file does not fit, or options exclude each other.

@@ -66,15 +66,6 @@ def sorted_model(given: Windows, path: Path) -> Windows:
     return replace(given, model=str(path))
 
 
-def scores(given: Windows, journal: Path, where: Where = HERE) -> dict[bytes, float]:
-    """``kl`` by row: the divergence of the model from its parent with a single alternative in place."""
-    from hwnas.supernet import replacements
-
-    rows = replacements(given.net.space)
-    found = divergences(given, [*rows], journal, where, "scoring blocks")
-    return {row.tobytes(): each.kl for row, each in zip(rows, found, strict=True)}
-
-
 def build_library(
     given: Windows,
     out: Path,
@@ -100,12 +91,15 @@ def build_library(
     from hwnas.report import provenance_path, write_provenance
     from hwnas.study._facts import space_facts, weights_facts
     from hwnas.study._library_costs import library_frame, timed
+    from hwnas.supernet import replacements
 
     space = given.net.space.opened_by(given.model)
     given.batches()  # refuses text that does not fit, before anything is timed
     tables = timed(space, lengths, device, threads, given.precision) if device is not None else {}
-    found = scores(given, beside(out, "journal.jsonl"), where)
-    frame = library_frame(space, found, lengths, {column: table.it for column, table in tables.items()})
+    rows = [*replacements(space)]  # each has a single alternative in place
+    found = divergences(given, rows, beside(out, "journal.jsonl"), where, "scoring blocks")
+    scores = {row.tobytes(): each.kl for row, each in zip(rows, found, strict=True)}
+    frame = library_frame(space, scores, lengths, {column: table.it for column, table in tables.items()})
     facts = {
         "kind": KIND,
         "space": space_facts(space, given.model),

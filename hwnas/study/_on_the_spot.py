@@ -18,7 +18,7 @@ ON_THE_SPOT = (160, 192, 224)
 """Resolutions to profile if none are asked for: this takes minutes, not an hour."""
 
 
-def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
+def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None) -> LatencyTable:
     """Make the first table of a device.
 
     Raises:
@@ -35,7 +35,7 @@ def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Pla
     return profiled(device, space, precision, plan)
 
 
-def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None = None) -> LatencyTable:
+def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None) -> LatencyTable:
     """Make a table, below ``latency_tables/``, by the default plan or a given one.
 
     Raises:
