@@ -11,6 +11,8 @@ from hwnas.errors import DataError
 from hwnas.metric import BUILT_IN
 from hwnas.study import DEFAULT_SPACE, USUAL
 
+PICTURES = (".png", ".svg", ".pdf")
+"""Endings of pictures."""
 REFERENCE = (
     "a name of `hwnas spaces`, hf:FOLDER, FILE.onnx, FILE.safetensors of `hwnas train`, FILE.json of `hwnas space shrink`, "
     "FILE.py:NAME or MODULE:NAME"

@@ -9,13 +9,11 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._options import AsJson
+from hwnas.cli._options import PICTURES, AsJson
 from hwnas.errors import DataError
 from hwnas.files import ends_in
 from hwnas.progress import notice
 from hwnas.quantity import parts_of
-
-SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def compare(
@@ -39,8 +37,8 @@ def compare(
     from hwnas.report import compare as compared
 
     if out is not None:
-        if not ends_in(out, *SUFFIXES):
-            raise DataError(f"--out {out}", f"a picture ends in {', '.join(SUFFIXES)}", "write for example compare.png")
+        if not ends_in(out, *PICTURES):
+            raise DataError(f"--out {out}", f"a picture ends in {', '.join(PICTURES)}", "write for example compare.png")
         check_writable(out)
     wanted = parts_of(objectives, "--objectives ") if objectives is not None else None
     named = zip(_names(fronts), fronts, strict=True)

@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from hwnas.cli._console import say, show
-from hwnas.cli._options import AsJson, FrontSpace
+from hwnas.cli._options import PICTURES, AsJson, FrontSpace
 from hwnas.errors import DataError, HwnasError
 from hwnas.files import ends_in
 from hwnas.progress import notice
 from hwnas.study._space import space_of_front, table_of
 
-SUFFIXES = (".png", ".svg", ".pdf")
 PAGE = ".html"
 
 
@@ -73,7 +72,7 @@ def _outputs(front: Path, out: Path | None, html: bool) -> list[Path]:
     """The files to write: the picture, the page, or both if ``--html`` is added to a named picture."""
     if out is None:
         return [front.with_suffix(PAGE if html else ".png")]
-    if not ends_in(out, *SUFFIXES, PAGE):
-        rule = f"a picture ends in {', '.join(SUFFIXES)}, a page in {PAGE}"
+    if not ends_in(out, *PICTURES, PAGE):
+        rule = f"a picture ends in {', '.join(PICTURES)}, a page in {PAGE}"
         raise DataError(f"--out {out}", rule, "write for example front.png")
     return [out, out.with_suffix(PAGE)] if html and not ends_in(out, PAGE) else [out]
