@@ -60,9 +60,6 @@ def search(setup: Setup, settings: SearchSettings, asked: SlowMetric | None, pat
     space = setup.metrics.space
     evaluated = asked.measures().column if asked is not None else None
     warm = warm_start(space, settings.seed_archs, settings.prior, evaluated=evaluated)
-    place = None
-    if settings.verify and setup.table is not None:
-        place = Place(require_here(setup.table.it, setup.device), setup.table.it.precision, setup.table.it)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
         measured = open_until_done.enter_context(asked.opened(space, path)) if asked is not None else None
@@ -72,11 +69,10 @@ def search(setup: Setup, settings: SearchSettings, asked: SlowMetric | None, pat
             kept = setup if begun else setup.keeping(unfinished.tables)
             setup = replace(unfinished.without_paths(setup), metrics=kept.metrics)
             problem = setup.problem()
-            place = place and replace(place, table=setup.metrics.table)
-        notes = [*setup.notes, *(_notes_on_verifying(place, setup) if place is not None else ())]
+        verifier = _verifier(setup, settings, unfinished.verified) if settings.verify else None
+        notes = [*setup.notes, *(verifier.notes if verifier is not None else ())]
         for note in [*notes, f"searching {count_of(space.size(), 'subnet')} of {space.name}"]:
             notice(note)
-        verifier = _verifier(setup, place, settings, unfinished.verified) if settings.verify else None
         run = partial(_predicted, settings=settings, start=warm.rows, library=setup.given.library is not None)
         if asked is not None and measured is not None:
             used: dict[str, Any] = {"evaluations": asked.evals}
@@ -128,7 +124,7 @@ def _frame(
 
 
 def _refuse_unverifiable(setup: Setup) -> None:
-    """Refuse to verify a front if there is nothing to measure, or no budget to hold."""
+    """Refuse to verify a front if there is nothing to measure here, or no budget to hold."""
     if setup.given.of_model:
         if SCORE not in setup.metrics.given:
             raise DataError("verify", f"the library has no column {SCORE} to check", "build it again")
@@ -136,14 +132,18 @@ def _refuse_unverifiable(setup: Setup) -> None:
         raise DataError("verify", "it checks a latency budget", "pass --latency TIME")
     elif setup.table is None:
         raise DataError("verify", "it times networks, but here latency comes from a file", "drop --verify")
+    else:
+        require_here(setup.table.it, setup.device)
 
 
-def _verifier(setup: Setup, place: Place | None, settings: SearchSettings, journal: Path) -> Verifier | LibraryVerifier:
-    """The verifier of latencies in a place; without a place, that of a library's scores."""
-    if place is not None:
-        return Verifier(setup, place, journal, settings.seed)
-    assert setup.given.library is not None
-    return LibraryVerifier(setup, scored_on(setup.given.library), journal)
+def _verifier(setup: Setup, settings: SearchSettings, journal: Path) -> Verifier | LibraryVerifier:
+    """The verifier of latencies; that of scores if the space is the library of a model."""
+    if setup.given.library is not None:
+        return LibraryVerifier(setup, scored_on(setup.given.library), journal)
+    table = setup.metrics.table
+    assert table is not None
+    place = Place(require_here(table, setup.device), table.precision, table)
+    return Verifier(setup, place, journal, settings.seed)
 
 
 def _weights(asked: SlowMetric | None, reference: str | None) -> dict[str, str] | None:
@@ -151,13 +151,6 @@ def _weights(asked: SlowMetric | None, reference: str | None) -> dict[str, str] 
     if isinstance(asked, Evaluation):
         return weights_facts(asked.supernet, asked.checkpoint)
     return weights_facts(reference, None) if reference is not None else None
-
-
-def _notes_on_verifying(place: Place, setup: Setup) -> tuple[str, ...]:
-    """A note that only the main device is measured: tables of other devices are mostly of other machines."""
-    if not setup.others:
-        return ()
-    return (f"--verify measures on {place.label}; latency on {', '.join(setup.others)} stays as predicted",)
 
 
 def _predicted(problem: Problem, settings: SearchSettings, start: Population | None, *, library: bool) -> SearchResult:

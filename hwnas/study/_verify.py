@@ -61,6 +61,12 @@ class Verifier:
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """A note that only the main device is measured: tables of other devices are mostly of other machines."""
+        others = ", ".join(self.setup.others)
+        return (f"--verify measures on {self.place.label}; latency on {others} stays as predicted",) if others else ()
+
+    @property
     def budget_ms(self) -> float:
         """The latency budget."""
         return self.setup.budgets[LATENCY.column].upper

@@ -56,6 +56,7 @@ class LibraryVerifier:
         journal: file that keeps measurements.
         measured: all measurements, by the bytes of rows.
         rounds: results of the rounds, for the provenance.
+        notes: notes for the user.
     """
 
     setup: Setup
@@ -63,6 +64,7 @@ class LibraryVerifier:
     journal: Path
     measured: dict[bytes, Divergence] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     def run(self, search: Callable[[Problem], SearchResult]) -> tuple[SearchResult, Setup]:
         """Find a front of measured assemblies; returns it and the setup with corrected scores.
