@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import SupernetError
-from hwnas.executor import HERE, Done, Pace, Where
+from hwnas.executor import HERE, Done, Failed, Pace, Where
 from hwnas.files import ends_in, file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
@@ -193,14 +193,24 @@ def divergences(
             advance(done, total, f"blocks, {pace(0)}")
             for (batch, row), outcome in zip(left, executor.in_order(left), strict=True):
                 arch = space.decode(row)
-                if not isinstance(outcome, Done):
-                    error = SupernetError(f"subnet {arch}", outcome.reason, "correct the cause, and resume")
-                    error.add_note(outcome.trace)
-                    raise error
-                value: Divergence = outcome.value
+                value = _value(outcome, arch)
                 sums = [value.tokens, value.kl_sum, value.agreed, value.loss_sum]
                 journal.append({"batch": batch, "arch": arch, "sums": sums})
                 found[batch, row.tobytes()] = value
                 done += work[row.tobytes()]
                 advance(done, total, f"blocks, {len(found)} of {len(items)} comparisons, {pace(len(found))}")
     return [sum((found[b, row.tobytes()] for b in range(n_batches)), Divergence()) for row in rows]
+
+
+def _value(outcome: Done | Failed, arch: Mapping[str, Any]) -> Divergence:
+    """The divergence of a subnet.
+
+    Raises:
+        SupernetError: its evaluation has failed.
+    """
+    if isinstance(outcome, Failed):
+        error = SupernetError(f"subnet {arch}", outcome.reason, "correct the cause, and resume")
+        error.add_note(outcome.trace)
+        raise error
+    value: Divergence = outcome.value
+    return value

@@ -90,10 +90,7 @@ def export_subnet(
     check_writable(file)
     form = form_of(s.precision, found)
     net = _opened(s, found).in_precision(form)
-    clock = None
-    if s.device is not None:
-        here = checked_name("device", s.device, "cpu")
-        clock = Clock.of(net.space, found, here, threads=s.threads, batch=s.batch, precision=form)
+    clock = _clock(s, net, found, form)  # an unknown device is refused before the work
     chosen = choose(net).with_weights_of(net, found)
     weighted = with_weights(s, net, chosen, file)
     subnet, images = weighted.subnet, weighted.images
@@ -126,9 +123,16 @@ def export_subnet(
         notice(f"the agreement of {form} with fp32 is not measured: pass --data FOLDER")
     if clock is None:
         return agrees
-    searched_ms = (found.get("budgets") or {}).get(LATENCY.column)
-    budget_ms = s.budget_ms if s.budget_ms is not None else searched_ms
+    budget_ms = s.budget_ms if s.budget_ms is not None else (found.get("budgets") or {}).get(LATENCY.column)
     return clock.holds(file, net.space.encode(chosen.arch), budget_ms) and agrees
+
+
+def _clock(settings: ExportSettings, net: Supernet, found: Mapping[str, Any], form: str) -> Clock | None:
+    """Where and how to time the file; None if it is not to be timed."""
+    if settings.device is None:
+        return None
+    device = checked_name("device", settings.device, "cpu")
+    return Clock.of(net.space, found, device, threads=settings.threads, batch=settings.batch, precision=form)
 
 
 def _facts(

@@ -75,20 +75,16 @@ def search(setup: Setup, settings: SearchSettings, asked: SlowMetric | None, pat
             notice(note)
         run = partial(_predicted, settings=settings, start=warm.rows, library=setup.given.library is not None)
         if asked is not None and measured is not None:
-            used: dict[str, Any] = {"evaluations": asked.evals}
-            if settings.asynchronous:
-                used["asynchronous"] = True
             result = measured.search(problem, settings, asked.evals, warm)
         elif verifier is not None:
-            used = _sizes(settings)
             result, setup = verifier.run(run)
         else:
-            used, result = _sizes(settings), run(problem)
+            result = run(problem)
         wall_s = time.perf_counter() - started
         frame = _frame(setup.metrics, result, settings.top, measured, verifier)
         axes = axes_of(list(frame.columns), [metric.column for metric in setup.wanted])
         facts = {
-            **search_facts(result, setup.budgets, used if result.searcher != EXACT else {}),
+            **search_facts(result, setup.budgets, _used(settings, asked) if result.searcher != EXACT else {}),
             "space": space_facts(space, setup.reference),
             "weights": _weights(asked, setup.reference),
             **setup.facts,
@@ -97,9 +93,9 @@ def search(setup: Setup, settings: SearchSettings, asked: SlowMetric | None, pat
             "verified": verifier.facts() if verifier else None,
             "wall_s": round(wall_s, 3),
             "rows": len(frame),
-            "random_sample": values_of(setup.metrics, measured.rows, axes)
-            if measured
-            else random_sample(setup.metrics, axes, setup.budgets, settings.seed),
+            "random_sample": random_sample(setup.metrics, axes, setup.budgets, settings.seed)
+            if measured is None
+            else values_of(setup.metrics, measured.rows, axes),
         }
     journals = (unfinished.tables, *((unfinished.verified,) if settings.verify else ())) if resumes else ()
     return Front.of(frame, facts, space, journals)
@@ -162,6 +158,13 @@ def _predicted(problem: Problem, settings: SearchSettings, start: Population | N
         except SpaceError:
             notice("its exact front is too large to compute: a search finds a part of it")
     return _run(problem, settings, start)
+
+
+def _used(settings: SearchSettings, asked: SlowMetric | None) -> dict[str, Any]:
+    """The settings that a search has used, for the provenance."""
+    if asked is None:
+        return _sizes(settings)
+    return {"evaluations": asked.evals, **({"asynchronous": True} if settings.asynchronous else {})}
 
 
 def _sizes(settings: SearchSettings) -> dict[str, Any]:
