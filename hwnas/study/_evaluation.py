@@ -199,6 +199,9 @@ class Evaluation(SlowMetric):
     @contextmanager
     def opened(self, space: SearchSpace, csv: Path) -> Iterator[MeasuringPredictor]:
         """Open the accuracy to search by; see :meth:`measuring`."""
+        from hwnas.supernet import get_engine
+
+        data, identity = self.own_samples
         evaluating: AbstractContextManager[MeasuredAccuracy | RacedAccuracy]
         if self.racing is None:
             evaluating = self.measuring(csv, space.precisions)
@@ -208,12 +211,12 @@ class Evaluation(SlowMetric):
             facts = {
                 "supernet": self.supernet,
                 "weights": f"{self.net.origin} ({self.net.digest})",
-                "engine": evaluator.engine.name,
-                **self.own_samples[1],
+                "engine": get_engine(self.engine).name,
+                **identity,
                 "journal": beside(csv, "journal.jsonl").name,
             }
             if space.precisions:
-                facts["sensitivity"] = sensitivity_facts(evaluator, space)
+                facts["sensitivity"] = sensitivity_facts(self._in(space.precisions), space, data)
             yield MeasuringPredictor(evaluator, space, facts, self.measures().column)
 
     def measuring(self, csv: Path, precisions: tuple[str, ...] = ()) -> AbstractContextManager[MeasuredAccuracy]:

@@ -16,8 +16,8 @@ from hwnas.progress import notice
 if TYPE_CHECKING:
     from hwnas.search import SearchResult
     from hwnas.space import SearchSpace
-    from hwnas.study._racing import RacedAccuracy
-    from hwnas.supernet import MeasuredAccuracy
+    from hwnas.supernet import Supernet
+    from hwnas.task import Task
 
 
 def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, Any]:
@@ -90,11 +90,11 @@ def search_facts(result: SearchResult, budgets: Mapping[str, Budget], settings: 
     }
 
 
-def sensitivity_facts(evaluator: MeasuredAccuracy | RacedAccuracy, space: SearchSpace) -> list[dict[str, Any]]:
+def sensitivity_facts(net: Supernet, space: SearchSpace, data: Task) -> list[dict[str, Any]]:
     """The loss of each layer alone in int8, for the provenance."""
     from hwnas.supernet import sensitivity
 
-    found = sensitivity(evaluator.supernet, space, evaluator.data)
+    found = sensitivity(net, space, data)
     if found:
         worst = max(found, key=lambda each: each.agreement.logit_error)
         notice(f"of {len(found)} layers {worst.layer} loses most in int8, alone: {worst.agreement}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from hwnas.executor import Executor
     from hwnas.search import Problem, Race
-    from hwnas.supernet import Engine, MeasuredAnswers, Supernet
+    from hwnas.supernet import MeasuredAnswers
     from hwnas.task import SelectiveTask, Task
 
 
@@ -60,16 +60,6 @@ class RacedAccuracy:
     def executor(self) -> Executor:
         """Where subnets are evaluated."""
         return self.answers.executor
-
-    @property
-    def supernet(self) -> Supernet:
-        """The supernet whose subnets race."""
-        return self.answers.supernet
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that runs subnets."""
-        return self.answers.engine
 
     @property
     def n_known(self) -> int:
