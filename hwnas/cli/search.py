@@ -123,7 +123,7 @@ def search(
         raise DataError(f"--evals {evals}", rule, "drop --evals, or add --evaluate")
     outputs = Outputs(out)
     with kept_in(beside(out, "journal.jsonl"), beside(out, "verify.jsonl")):
-        if verify and problem.library is None and not request.budgets.devices:
+        if verify and asked is None and problem.library is None and not request.budgets.devices:
             raise DataError("--verify", "it checks a latency budget", "pass --latency TIME")
         outputs.check()
         study = Study.of(request, asked)
