@@ -28,6 +28,9 @@ INTERRUPTED = 130
 OUT_OF_REACH = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 """Error numbers that may arise from looking at a path."""
 
+NETWORK = ("--supernet", "--space")
+"""Options that name a network, the more particular one first; most commands have one of them."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -106,25 +109,33 @@ def usage_line(error: Exception, typed: Sequence[str]) -> str | None:
     if text is None:
         return None
     message = " ".join(str(text()).split()).rstrip(".")
-    near = get_close_matches(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or (), n=1)
-    if near:
-        message = f"{str(getattr(error, 'message', message)).rstrip('.')}; did you mean {near[0]}?"
-    context = getattr(error, "ctx", None)
-    message += _meant(message, context)
+    context, option = getattr(error, "ctx", None), getattr(error, "option_name", "")
+    near = get_close_matches(option, getattr(error, "possibilities", None) or (), n=1)
+    meant = _meant(message, option, context) or (near[0] if near else None)
+    if meant is not None:
+        # Without typer's own guess.
+        message = f"{str(getattr(error, 'message', message)).rstrip('.')}; did you mean {meant}?"
     # The error of an option without its value does not name the command, which is the first word.
     path = getattr(context, "command_path", " ".join(["hwnas", *(word for word in typed[:1] if word[0] != "-")]))
     return f"{message} (see {path} --help)"
 
 
-def _meant(message: str, context: object) -> str:
-    """The option that a network's file was meant for, if it was typed without one."""
-    extra = re.search(r"unexpected extra arguments?(?:\(s\))? \((\S+)\)", message)
-    if extra is None or not (ends_in(extra[1], ".onnx", ".safetensors") or extra[1].startswith("hf:")):
-        return ""
+def _meant(message: str, option: str, context: object) -> str | None:
+    """The option that a network was meant for, if it was typed without one, or with the one of other commands."""
     params = getattr(getattr(context, "command", None), "params", ())
     known = [name for param in params for name in param.opts]
-    option = next((name for name in ("--supernet", "--space") if name in known), None)
-    return f"; did you mean {option} {extra[1]}?" if option is not None else ""
+    extra = re.search(r"unexpected extra arguments?(?:\(s\))? \((\S+)\)", message)
+    word = f" {extra[1]}" if extra is not None and _is_network(extra[1]) else ""
+    if not word and option not in NETWORK:
+        return None
+    return next((f"{name}{word}" for name in NETWORK if name in known), None)
+
+
+def _is_network(word: str) -> bool:
+    """Whether a word names a network or a space: a file, a Hugging Face folder, or a registered name."""
+    from hwnas.space import space_names
+
+    return ends_in(word, ".onnx", ".safetensors") or word.startswith("hf:") or word in space_names()
 
 
 def lost_output_line(error: Exception) -> str | None:

@@ -103,7 +103,11 @@ class Journal:
             return
         for key in [*header, *found]:
             if found.get(key) != header.get(key):
-                rule = f"it was begun with {key} {_short(found.get(key))}, not {_short(header.get(key))}"
+                before, now = found.get(key), header.get(key)
+                begun = (
+                    f"it was begun with {key} {_short(before)}" if before is not None else f"it was begun without {key}"
+                )
+                rule = f"{begun}, not {_short(now) if now is not None else 'without'}"
                 raise DataError(str(self), rule, "resume it as it was begun, or delete it")
         if tail or parsed[-1] is None:
             parsed.pop()

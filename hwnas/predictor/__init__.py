@@ -118,7 +118,7 @@ def get_predictor(name: str | os.PathLike[str] | None, space: SearchSpace) -> Pr
     if str(name) in _KINDS:
         remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --model {name}"
         raise PredictorError(f"predictor {str(name)!r}", "that is a kind, not a fitted predictor", remedy)
-    raise UnknownNameError("predictor", str(name), known)
+    raise UnknownNameError("predictor", str(name), known, "name the file that hwnas fit wrote")
 
 
 def _is_of(name: str | os.PathLike[str], space: SearchSpace) -> bool:

@@ -166,11 +166,12 @@ def _predictor_for(
     for metric in of_weights:
         if metric.column == told:
             continue
+        twice = told in [other.column for other in of_weights]
+        remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
         if evaluated is not None:
-            twice = told in [other.column for other in of_weights]
-            remedy = f"drop {metric.name}" if twice else f"write {told} in its place"
             raise DataError(f"objective {metric.name}", f"the search evaluates {told}", remedy)
-        remedy = f"fit one: hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
+        fit = f"hwnas fit DATA.csv --space {shlex.quote(space.reference)} --metric {metric.name}"
+        remedy = f"{remedy}, or pass a predictor of {metric.name}: {fit}"
         raise PredictorError(f"predictor {named or 'that ships'}", f"it predicts {told}, not {metric.column}", remedy)
     return accuracy if of_weights else None
 

@@ -45,7 +45,12 @@ def test_a_path_out_of_reach_is_one_line_and_exit_2(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("spaces mine.onnx", "--space"), ("train own.safetensors", "--supernet"), ("search hf:minilm", "--supernet")],
+    [
+        ("spaces mine.onnx", "--space"),
+        ("spaces digits", "--space"),
+        ("train own.safetensors", "--supernet"),
+        ("search hf:minilm", "--supernet"),
+    ],
 )
 def test_a_network_without_its_option_is_told_which(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     command, network = typed.split()
@@ -55,6 +60,21 @@ def test_a_network_without_its_option_is_told_which(typed: str, meant: str, caps
     assert exit_.value.code == 2
     line = f"Got unexpected extra argument(s) ({network}); did you mean {meant} {network}? (see hwnas {command} --help)"
     assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("spaces --supernet digits", "No such option: --supernet; did you mean --space? (see"),
+        ("export --space digits", "No such option: --space; did you mean --supernet? (see"),
+        ("download --supernet digits", "No such option: --supernet (see"),
+    ],
+)
+def test_a_network_with_the_option_of_other_commands(typed: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(typed.split())
+    assert exit_.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 def test_a_bug_keeps_its_traceback() -> None:

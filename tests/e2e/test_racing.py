@@ -128,7 +128,7 @@ def test_a_journal_of_a_race_is_no_other_ones(hwnas: Hwnas) -> None:
     assert hwnas(*few).code == 0
     ran = hwnas(*few[:-1])
     assert ran.code == 2
-    assert "it was begun with racing 0.002, not null" in ran.err
+    assert "it was begun with racing 0.002, not without" in ran.err
 
 
 @pytest.mark.parametrize("rule", [None, "margins, together"])
@@ -142,5 +142,5 @@ def test_a_journal_of_an_older_rule_is_refused(hwnas: Hwnas, rule: str | None) -
     journal.write_text("\n".join([json.dumps(before), *entries, ""]))
     ran = hwnas(*few)
     assert ran.code == 2
-    told = f'it was begun with racing_by {json.dumps(rule)}, not "margins, expected"; resume it as it was begun, or delete it'
-    assert told in ran.err
+    begun = f"with racing_by {json.dumps(rule)}" if rule else "without racing_by"
+    assert f'it was begun {begun}, not "margins, expected"; resume it as it was begun, or delete it' in ran.err
