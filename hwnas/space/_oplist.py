@@ -29,6 +29,7 @@ from hwnas.space.ops import (
     GroupNorm,
     LayerNorm,
     Linear,
+    LocalResponseNorm,
     MaxPool,
     MeanTokens,
     Mul,
@@ -259,6 +260,12 @@ class OpList:
     def layer_norm(self, name: str, x: int, eps: float = 1e-5) -> int:
         """Layer norm over the last axis."""
         return self.apply(LayerNorm, name, x, eps=eps)
+
+    def local_response_norm(
+        self, name: str, x: int, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    ) -> int:
+        """Values divided by a power of the mean square of ``size`` channels around them."""
+        return self.apply(LocalResponseNorm, name, x, size=size, alpha=alpha, beta=beta, k=k)
 
     def rms_norm(self, name: str, x: int, eps: float = 1e-5) -> int:
         """Root-mean-square norm over the last axis."""

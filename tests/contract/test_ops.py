@@ -143,6 +143,7 @@ LAYERS: dict[str, LayerSpec] = {
     "affine-of-the-last-axis": tokens(lambda o: o.affine("affine", 0, axis=1)),
     "group-norm": image(lambda o: o.group_norm("norm", 0, 2)),
     "instance-norm": image(lambda o: o.group_norm("norm", 0, 4, 1e-3)),
+    "local-response-norm": image(lambda o: o.local_response_norm("norm", 0, 3, 0.5)),
     "layer-norm": tokens(lambda o: o.layer_norm("norm", 0, 1e-12)),
     "rms-norm": tokens(lambda o: o.rms_norm("norm", 0)),
     "attention": tokens(lambda o: projected(o, 3, 3)),

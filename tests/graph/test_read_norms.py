@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hwnas.errors import SupernetError
+from hwnas.graph.read import read_network
 from hwnas.space.ops import (
     Activation,
     BatchNorm,
     Conv,
     GroupNorm,
     LayerNorm,
+    LocalResponseNorm,
 )
 from tests.graph.files import END, same, written
 
@@ -82,6 +85,16 @@ def test_group_norms_in_every_spelling(spelling: str, tmp_path: Path) -> None:
     assert isinstance(norm, GroupNorm)
     assert norm.groups == (4 if spelling == "instances" else 2)
     assert [type(op).__name__ for op in rest] == ["GlobalPool", "Flatten"]
+
+
+def test_local_response_norms(tmp_path: Path) -> None:
+    """As in AlexNet and the first GoogLeNet."""
+    network = same(written(tmp_path / "x.onnx", f"h = LRN<size = 3, alpha = 0.5, beta = 0.6, bias = 2.0>(x) {END}"))
+    (norm, *_) = network.ops
+    assert isinstance(norm, LocalResponseNorm)
+    assert (norm.size, norm.alpha, norm.k) == (3, 0.5, 2.0)
+    with pytest.raises(SupernetError, match="mean over 4 channels, and hwnas reads only an odd number"):
+        read_network(written(tmp_path / "x.onnx", f"h = LRN<size = 4>(x) {END}"))
 
 
 def test_a_convolution_that_two_read_keeps_its_value(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.graph.files import AROUND, END, POOL, written
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (f"h = LRN<size = 3>(x) {END}", "node h (LRN): hwnas cannot read this operator; it reads Abs"),
+        (f"h = ConvTranspose(x, w) {END}", "node h (ConvTranspose): hwnas cannot read this operator; it reads Abs"),
         (f"h = Selu(x) {END}", "node h (Selu): Selu is no activation that hwnas knows"),
         (
             f"h = GroupNormalization<num_groups = 2>(x, w, b) {END}",

@@ -8,7 +8,7 @@ import numpy as np
 
 from hwnas.errors import SupernetError
 from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
-from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, Op, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Op, RMSNorm
 
 
 @to_onnx.register
@@ -46,6 +46,11 @@ def _layer_norm(op: LayerNorm, x: Sequence[str], at: Nodes) -> str:
     if at.opset < 17:
         raise SupernetError(f"opset {at.opset}", "LayerNormalization came with 17", "export with opset 17 or later")
     return at.result("LayerNormalization", [*x, *map(at.parameter, op.weights)], axis=-1, epsilon=op.eps)
+
+
+@to_onnx.register
+def _local_response_norm(op: LocalResponseNorm, x: Sequence[str], at: Nodes) -> str:
+    return at.result("LRN", x, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.k)
 
 
 @to_onnx.register

@@ -1,11 +1,11 @@
-"""Batch, group, instance and layer norms."""
+"""Norms."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from hwnas.graph.read._reading import Reading, Value, reads
-from hwnas.space.ops import BatchNorm, GroupNorm, LayerNorm, Reshape
+from hwnas.space.ops import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Reshape
 
 
 @reads("BatchNormalization")
@@ -49,6 +49,15 @@ def _group_norm(at: Reading, x: int, groups: int) -> int:
             raise at.error(f"it has {given.size} numbers as {part} for {channels} channels in {groups} groups")
         weights[part] = given.repeat(channels // given.size)
     return at.add(GroupNorm, x, weights=weights, groups=groups, eps=float(at.attributes.get("epsilon", 1e-5)))
+
+
+@reads("LRN")
+def _local_response_norm(at: Reading) -> Value:
+    size, given = at.attributes["size"], at.attributes
+    if size % 2 == 0:
+        raise at.error(f"it takes the mean over {size} channels, and hwnas reads only an odd number of them")
+    alpha, beta, k = given.get("alpha", 1e-4), given.get("beta", 0.75), given.get("bias", 1.0)
+    return at.add(LocalResponseNorm, at.value(), size=size, alpha=alpha, beta=beta, k=k)
 
 
 @reads("LayerNormalization")

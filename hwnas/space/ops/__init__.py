@@ -11,7 +11,7 @@ from hwnas.space.ops.elementwise import Add, Mul
 from hwnas.space.ops.embedding import ClassToken, Embedding, GridPositions, Positions, SharedRow
 from hwnas.space.ops.linear import Linear, TiedLinear
 from hwnas.space.ops.named import Read, Write
-from hwnas.space.ops.normalisation import Affine, BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from hwnas.space.ops.normalisation import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from hwnas.space.ops.pooling import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, PaddedAvgPool, Pool
 from hwnas.space.ops.rotary import Angles, Rotary
 from hwnas.space.ops.shape import Concat, Flatten, Reshape, Shuffle, Slice, Take, Transpose
@@ -44,6 +44,7 @@ __all__ = [
     "GroupNorm",
     "LayerNorm",
     "Linear",
+    "LocalResponseNorm",
     "MaxPool",
     "MeanTokens",
     "Mul",

@@ -86,6 +86,25 @@ class LayerNorm(Op):
 
 
 @dataclass(frozen=True)
+class LocalResponseNorm(Op):
+    """Values divided by ``(k + alpha * m) ** beta``, where ``m`` is the mean square of the channels around (Krizhevsky et al. 2012).
+
+    Attributes:
+        size: channels over which ``m`` is taken, an odd number; those beyond the first and the last count as zeros.
+        alpha, beta, k: of the formula.
+    """
+
+    size: int
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+
+@dataclass(frozen=True)
 class RMSNorm(Op):
     """Unit mean square over the last axis, then a scale (Zhang and Sennrich 2019, arXiv:1910.07467)."""
 

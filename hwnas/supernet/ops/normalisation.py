@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from hwnas.supernet._calibration import Shared
 from hwnas.supernet.ops._run import Pass, folded, run
 
@@ -33,6 +33,11 @@ def _group_norm(op: GroupNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
 @run.register
 def _layer_norm(op: LayerNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
     return F.layer_norm(x[0], op.in_shape[-1:], at.weight(), at.weight("bias"), op.eps)
+
+
+@run.register
+def _local_response_norm(op: LocalResponseNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return F.local_response_norm(x[0], op.size, op.alpha, op.beta, op.k)
 
 
 @run.register

@@ -15,7 +15,17 @@ from torch import Tensor
 
 from hwnas.errors import SpaceError
 from hwnas.space import Network, Op
-from hwnas.space.ops import Activation, Attention, BatchNorm, Conv, GroupNorm, LayerNorm, Reshape, RMSNorm
+from hwnas.space.ops import (
+    Activation,
+    Attention,
+    BatchNorm,
+    Conv,
+    GroupNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    Reshape,
+    RMSNorm,
+)
 from hwnas.supernet._execute import forward
 from hwnas.supernet.ops import Pass, run
 from hwnas.supernet.zero_cost._untrained import noise, untrained_weights
@@ -74,6 +84,6 @@ def _linear(op: Op) -> Op:
     if isinstance(op, Attention):
         return _Alike(**{field.name: getattr(op, field.name) for field in fields(op)})
     passes = isinstance(op, Activation) and op.function not in GATES
-    if passes or isinstance(op, BatchNorm | GroupNorm | LayerNorm | RMSNorm):
+    if passes or isinstance(op, BatchNorm | GroupNorm | LayerNorm | LocalResponseNorm | RMSNorm):
         return Reshape(op.name, op.inputs, op.in_shapes, op.in_shape)
     return op
