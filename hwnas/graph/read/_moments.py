@@ -13,6 +13,7 @@ import numpy as np
 from hwnas.space.ops import Flatten, GlobalPool, LayerNorm, Transpose
 
 if TYPE_CHECKING:
+    from hwnas.errors import SupernetError
     from hwnas.graph.read._reading import Constant, Reading, Value
 
 Step = Literal["mean", "centred", "squared", "variance", "deviation"]
@@ -44,7 +45,7 @@ def reduced(at: Reading, given: Moment, axes: Constant | None, *, kept: bool) ->
         SupernetError: it is neither a variance nor a mean over height and width.
     """
     rank = len(at.list.shape(given.x)) + 1 - (not given.kept)
-    (axis,) = (int(a) % rank - 1 for a in axes.reshape(-1)) if axes is not None and axes.size == 1 else (-1,)
+    axis = int(axes.reshape(-1)[0]) % rank - 1 if axes is not None and axes.size == 1 else -1
     if at.node.op_type == "ReduceMean" and kept == given.kept:
         if given.step == "squared" and axis == given.axis and kept:
             return replace(given, step="variance")
@@ -80,7 +81,7 @@ def after(at: Reading) -> Value:
         case ("Pow", "centred", 2.0) | ("Mul", "centred", "centred"):
             return replace(first, step="squared")
         case ("Add", "variance", float(eps)) | ("Add", float(eps), "variance"):
-            return replace(first, eps=eps)
+            return replace(first, eps=first.eps + eps)
         case ("Sqrt", "variance"):
             return replace(first, step="deviation")
         case ("Div", "centred", "deviation"):
@@ -100,6 +101,6 @@ def _layer_norm(at: Reading, of: Moment) -> int:
     return at.add(Transpose, at.add(LayerNorm, last, weights=weights, eps=of.eps), axes=(2, 0, 1))
 
 
-def _unknown(at: Reading) -> Exception:
+def _unknown(at: Reading) -> SupernetError:
     rule = "it computes with a mean over one axis, which hwnas only reads in layer norms and in means over height and width"
     return at.error(rule)

@@ -21,18 +21,12 @@ def _batch_norm(at: Reading) -> int:
 
 @reads("InstanceNormalization")
 def _instance_norm(at: Reading) -> Value:
-    """Of groups of channels as rows, it is a group norm of the channels. Exporters write group norms so."""
+    """Of a feature map whose channels were made rows, it is a group norm. Exporters write group norms so."""
     x, shape = at.value(), at.shape()
     before = at.list.ops[x - 1] if x else None
-    if isinstance(before, Reshape) and _has_rows_of_whole_channels(before):
-        normal = _group_norm(at, before.inputs[0], groups=shape[0])
-        return at.add(Reshape, normal, to=shape)
+    if isinstance(before, Reshape) and len(before.in_shape) == 3 and before.in_shape[0] % shape[0] == 0:
+        return at.add(Reshape, _group_norm(at, before.inputs[0], groups=shape[0]), to=shape)
     return _group_norm(at, x, groups=shape[0])
-
-
-def _has_rows_of_whole_channels(op: Reshape) -> bool:
-    channels, rows = op.in_shape[0], op.to[0]
-    return len(op.in_shape) == 3 and channels % rows == 0
 
 
 @reads("GroupNormalization")
