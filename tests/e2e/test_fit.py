@@ -128,6 +128,10 @@ def test_predicted_accuracies_are_refused_with_the_way_to_measured_ones(hwnas: H
         (["few.csv", *AT], "at least 8"),
         (["nan.csv", *AT], "nan.csv, row 2"),
         (["measured.csv", *AT, "--out", "measured.csv/x.safetensors"], "cannot be written"),
+        (
+            ["measured.csv", *AT, "--out", "mine.csv"],
+            "--out mine.csv: predictors are written as .safetensors; write mine.s",
+        ),
         ([*AT], "one of them is needed"),
         (["--import", "measured.csv", *AT, "--out", "x.safetensors"], "measured.csv"),
         (["--import", "measured.csv", *AT], "--out FILE"),
