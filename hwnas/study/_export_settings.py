@@ -67,5 +67,8 @@ class ExportSettings:
         for what, value in (("budget", self.budget_ms), ("threads", self.threads), ("batch", self.batch)):
             if value is not None and self.device is None:
                 raise DataError(f"{what} {value:g}", "nothing is measured without a device", "pass --device cpu")
+        if self.agreement_pct is not None and 0 < self.agreement_pct < 1:
+            rule = "it is a share of images in percent, and this looks like a fraction"
+            raise DataError(f"agreement {self.agreement_pct:g}", rule, f"write {100 * self.agreement_pct:g}")
         if self.opset not in OPSETS:
             raise DataError(f"opset {self.opset!r}", f"it is {OPSETS[0]} to {OPSETS[-1]}", "leave it out for 17")

@@ -148,6 +148,10 @@ def test_bad_input_is_one_line_and_exit_2(checkpoint: Path, tmp_path: Path, caps
         (("--arch", "{", *own), "not JSON"),
         (("--arch", '{"d": [1]}', *own), "list of 3"),
         (("--arch", json.dumps(ARCH), *own, "--random-weights"), "checkpoint too"),
+        (
+            ("--arch", json.dumps(ARCH), *own, "--agreement", "0.95"),
+            "agreement 0.95: it is a share of images in percent",
+        ),
         (("--arch", json.dumps(ARCH), *own, "--images", "5"), "no images"),
         (("--arch", json.dumps(ARCH), "--supernet", OWN), "--checkpoint FILE"),
         (("--arch", json.dumps(ARCH), *own, "--precision", "int9"), "did you mean 'int8'"),
