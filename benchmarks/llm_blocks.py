@@ -37,6 +37,7 @@ from hwnas.study._divergence import Windows, divergences
 from hwnas.study._lengths import Lengths
 from hwnas.study._library import build_library, sorted_model
 from hwnas.study._library_file import Library, read_library
+from hwnas.study._taught import taught_model
 from hwnas.supernet import Subnet, folded_weights, forward, parent_row
 from hwnas.task import Divergence, Parent, prompt
 
@@ -61,10 +62,12 @@ def write_texts(folder: Path) -> None:
 class Run:
     """The benchmark of one model, with all files in one folder."""
 
-    def __init__(self, model: str, root: Path, windows: int, measured: int) -> None:
+    def __init__(self, model: str, root: Path, windows: int, measured: int, distil: int | None) -> None:
         self.root = root
         write_texts(root / "text")
         self.scored = sorted_model(Windows(model, root / "text", windows), root / "sorted.safetensors")
+        if distil is not None:
+            self.scored = taught_model(self.scored, root / "taught.safetensors", distil)
         self.unseen = Windows(self.scored.model, root / "text" / "validation.txt", measured)
         self.library = root / "library.csv"
         self._timed: tuple[str, Callable[[], object]] = "", lambda: None
@@ -329,12 +332,13 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="whose latencies the library has: cpu, or a table by its path")
     parser.add_argument("--windows", type=int, default=4, help="of 256 tokens, that blocks are scored on")
     parser.add_argument("--measured", type=int, default=8, help="windows that assemblies are measured on")
+    parser.add_argument("--distil", type=int, help="steps in which each alternative first learns from the parent's block")
     parser.add_argument("--models", type=int, default=40, help="assemblies that additivity is checked on")
     parser.add_argument("--columns", nargs="+", choices=STEPS, default=[*STEPS], help="what is timed")
     parser.add_argument("--precisions", nargs="+", default=["int8", "int4"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
-    run = Run(options.model, options.root, options.windows, options.measured)
+    run = Run(options.model, options.root, options.windows, options.measured, options.distil)
     if "build" in options.parts:
         run.build(options.device)
     if "additivity" in options.parts:
