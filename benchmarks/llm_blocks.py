@@ -332,7 +332,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="whose latencies the library has: cpu, or a table by its path")
     parser.add_argument("--windows", type=int, default=4, help="of 256 tokens, that blocks are scored on")
     parser.add_argument("--measured", type=int, default=8, help="windows that assemblies are measured on")
-    parser.add_argument("--distil", type=int, help="steps in which each alternative first learns from the parent's block")
+    parser.add_argument(
+        "--distil", type=int, help="steps in which each alternative first learns from the parent's block"
+    )
     parser.add_argument("--models", type=int, default=40, help="assemblies that additivity is checked on")
     parser.add_argument("--columns", nargs="+", choices=STEPS, default=[*STEPS], help="what is timed")
     parser.add_argument("--precisions", nargs="+", default=["int8", "int4"])

@@ -14,7 +14,7 @@ from hwnas.metric import LATENCY, Metric
 from hwnas.progress import notice
 from hwnas.quantity import checked_name, format_bytes
 from hwnas.study._chosen import ChosenSubnet, Known
-from hwnas.study._data import as_told, refuse_untrained
+from hwnas.study._data import as_told, noun_of, refuse_untrained
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._export_settings import ExportSettings
 from hwnas.study._facts import weights_hash
@@ -154,7 +154,9 @@ def _facts(
         **({"labels": json.dumps(net.labels)} if net.labels else {}),
     }
     if "int8" in precision_parts(form) and "calibration" not in facts and needs_ranges(weighted.subnet):
-        facts["calibration"] = "random inputs"
+        images, shown = weighted.images, settings.data or facts["supernet"]
+        seen = f"{images.n_calibration} {noun_of(images.task)} of {shown}" if images is not None else "random inputs"
+        facts["calibration"] = seen
     return facts
 
 

@@ -34,6 +34,11 @@ class Watched:
         self.labels = task.labels
         self._known = own if known is None else known
 
+    @property
+    def n_calibration(self) -> int | None:
+        """Calibration samples; None before the first pass over those of a task that does not tell."""
+        return self._known.get("calibration")
+
     def used_for(self, title: str) -> Watched:
         """The same task with another title."""
         return Watched(self.task, title, self._known)

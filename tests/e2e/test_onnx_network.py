@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 
+from hwnas.supernet import load_supernet, parent_row
 from tests.convolutional import exported, initialised, resnet
 from tests.e2e.conftest import Hwnas
 
@@ -50,6 +51,19 @@ def test_from_a_file_to_a_subnet_on_own_classes(hwnas: Hwnas, mine: Path, image_
     session = ort.InferenceSession("chosen.onnx")
     size = session.get_inputs()[0].shape[2]
     assert session.run(None, {"input": np.zeros((1, 3, size, size), np.float32)})[0].shape == (1, 10)
+
+
+def test_a_network_without_batch_norms_is_calibrated_on_the_data(
+    hwnas: Hwnas, folder: Path, image_folder: Path
+) -> None:
+    plain = exported(initialised(resnet((1, 1), 8, bottleneck=False)), folder / "plain.onnx", fold=True, size=32)
+    space = load_supernet(plain.name).space
+    arch = json.dumps(space.decode(parent_row(space)))
+    few = ("--data", image_folder, "--calibrate", 20, "--precision", "int8", "--agreement", 1)
+    ran = hwnas("export", "--supernet", plain.name, "--arch", arch, *few, "--out", "plain8.onnx")
+    assert ran.code == 0, ran.err
+    properties = {entry.key: entry.value for entry in onnx.load("plain8.onnx").metadata_props}
+    assert properties["calibration"] == f"20 images of {image_folder}"
 
 
 def test_a_name_in_capitals_is_of_the_same_kind(hwnas: Hwnas, mine: Path, image_folder: Path) -> None:
