@@ -103,11 +103,7 @@ class Journal:
             return
         for key in [*header, *found]:
             if found.get(key) != header.get(key):
-                before, now = found.get(key), header.get(key)
-                begun = (
-                    f"it was begun with {key} {_short(before)}" if before is not None else f"it was begun without {key}"
-                )
-                rule = f"{begun}, not {_short(now) if now is not None else 'without'}"
+                rule = _difference(key, found.get(key), header.get(key))
                 raise DataError(str(self), rule, "resume it as it was begun, or delete it")
         if tail or parsed[-1] is None:
             parsed.pop()
@@ -133,6 +129,13 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _difference(key: str, begun: Any, now: Any) -> str:
+    """A condition of the first run beside that of this one; None stands for none."""
+    if begun is None:
+        return f"it was begun without {key}, not with {_short(now)}"
+    return f"it was begun with {key} {_short(begun)}, not {'without' if now is None else _short(now)}"
 
 
 def _short(value: Any) -> str:

@@ -30,8 +30,8 @@ def names_can_be_typed(space: SearchSpace) -> None:
     taken = {*WRITTEN, *(metric.column for metric in metrics().values())}
     for group in space.groups:
         require(group not in taken, f"a gene is named {group!r}, as another column of a CSV")
-    for gene in space.genes:
-        for choice in gene.choices:
+    for gene, domain in zip(space.genes, space.domain, strict=True):
+        for choice in (gene.choices[i] for i in domain):
             fix = f"{gene.name}={choice}"
             try:
                 kept = restricted(space, [fix]).restrictions.get(gene.name, gene.choices)

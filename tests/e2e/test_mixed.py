@@ -111,8 +111,9 @@ def test_evaluations_of_policies_are_fitted_and_searched_by(hwnas: Hwnas) -> Non
     assert "of fp32 weights" not in ran.err
     assert hwnas("export", "pareto.csv", *export).code == 0
     assert properties(Path("m.onnx"))["top1_source"] == "predicted (pareto.csv, row 2)"
-    for command in (("evaluate", "--supernet", "digits", "--archs", "a.csv"), ("fit", "a.csv", "--space", "digits")):
-        ran = hwnas(*command, "--out", "b.csv")
+    evaluates = ("evaluate", "--supernet", "digits", "--archs", "a.csv", "--out", "b.csv")
+    for command in (evaluates, ("fit", "a.csv", "--space", "digits", "--out", "b.safetensors")):
+        ran = hwnas(*command)
         assert ran.code == 2
         assert "pass --precision fp32,int8, or name the space digits-fp32+int8" in ran.err
     ran = hwnas("evaluate", "--supernet", "digits", "--precision", "int8", *few, "--out", "b.csv")

@@ -142,5 +142,5 @@ def test_a_journal_of_an_older_rule_is_refused(hwnas: Hwnas, rule: str | None) -
     journal.write_text("\n".join([json.dumps(before), *entries, ""]))
     ran = hwnas(*few)
     assert ran.code == 2
-    begun = f"with racing_by {json.dumps(rule)}" if rule else "without racing_by"
-    assert f'it was begun {begun}, not "margins, expected"; resume it as it was begun, or delete it' in ran.err
+    begun = f"with racing_by {json.dumps(rule)}, not" if rule else "without racing_by, not with"
+    assert f'it was begun {begun} "margins, expected"; resume it as it was begun, or delete it' in ran.err

@@ -52,7 +52,7 @@ def test_other_files_and_other_runs_are_left_alone(tmp_path: Path):
     content = written(path)
     with pytest.raises(DataError, match="begun with seed 1, not 2; resume it as it was begun"):
         Journal(path, IDENTITY | {"seed": 2})
-    with pytest.raises(DataError, match="begun without more, not 3"):
+    with pytest.raises(DataError, match="begun without more, not with 3"):
         Journal(path, IDENTITY | {"more": 3})
     assert path.read_bytes() == content
     for text in (b"notes of mine", b"a,b\n1,2\n", b'{"a": 1}\n', b"\x00\n"):
