@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.executor import Pace
-from hwnas.metric import own_metric
+from hwnas.metric import own_metric, registered_or_own
 from hwnas.predictor import MIN_SUBNETS
 from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
@@ -145,7 +145,8 @@ class MeasuringPredictor(SlowPredictor):
         if errors is not None and len(known) >= MIN_SUBNETS:
             self._expects, self._expected_by = fit(known, self.evaluator(known)), len(known)
             n, noun = self.facts["images"], noun_of(self.evaluator.data)
-            luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g}"
+            points = " points" if registered_or_own(self.column).unit == "%" else ""
+            luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g}{points}"
             why = f"{luck}, so the best of {len(whole):,} measured ones are partly luck; these stand beside them"
             notice(f"values of {self.column} are those expected on other {noun}: {why}")
         x = best_of(found.problem, [Trial(found.searcher, found.seed, whole)])

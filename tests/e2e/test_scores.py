@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def test_a_search_goes_by_the_score_among_its_objectives(hwnas: Hwnas) -> None:
 
 
 SEARCH = ("search", "--supernet", "digits", "--evaluate", "--engine", "onnxruntime", "--searcher", "random")
+
+
+@pytest.mark.parametrize(("metric", "unit"), [("top1", " points"), ("mcc", "")])
+def test_errors_of_percentages_are_told_in_points(metric: str, unit: str, hwnas: Hwnas) -> None:
+    ran = hwnas(*SEARCH, "--evals", 8, "--objectives", f"{metric},macs", "--out", "a.csv")
+    assert re.search(rf"the choice of 600 moves one by about [\d.]+{unit}, so the best of", ran.err), ran.err
 
 
 @pytest.mark.parametrize("metric", ["f1", "mcc"])
