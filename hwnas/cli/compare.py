@@ -10,8 +10,8 @@ import typer
 
 from hwnas.cli._console import say, show
 from hwnas.cli._options import PICTURES, AsJson
+from hwnas.cli._out import check_out
 from hwnas.errors import DataError
-from hwnas.files import ends_in
 from hwnas.progress import notice
 from hwnas.quantity import parts_of
 
@@ -32,14 +32,11 @@ def compare(
 
     Example: hwnas compare nsga2.csv random.csv --out compare.png
     """
-    from hwnas.files import check_writable
     from hwnas.report import NamedFront, comparison_tables, read_pareto, read_provenance, save_comparison
     from hwnas.report import compare as compared
 
     if out is not None:
-        if not ends_in(out, *PICTURES):
-            raise DataError(f"--out {out}", f"a picture ends in {', '.join(PICTURES)}", "write for example compare.png")
-        check_writable(out)
+        check_out(out, "a picture", *PICTURES)
     wanted = parts_of(objectives, "--objectives ") if objectives is not None else None
     named = zip(_names(fronts), fronts, strict=True)
     result = compared([NamedFront(n, read_pareto(p), read_provenance(p)) for n, p in named], wanted, anyway=anyway)

@@ -26,9 +26,10 @@ from hwnas.cli._options import (
     SupernetName,
     skips,
 )
+from hwnas.cli._out import TABLE, check_out
 from hwnas.errors import DataError
 from hwnas.executor import Pace
-from hwnas.files import as_argument, beside, check_writable
+from hwnas.files import as_argument, beside
 from hwnas.metric import QUALITY, registered
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of
@@ -87,7 +88,7 @@ def evaluate(
 
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
-    check_writable(out)
+    check_out(out, "a table of accuracies", *TABLE)
     asked = Evaluation(
         supernet,
         checkpoint=checkpoint,

@@ -11,8 +11,8 @@ import typer
 
 from hwnas.cli._console import say, show
 from hwnas.cli._options import AsJson, Fix, Seed, Space
+from hwnas.cli._out import check_out
 from hwnas.errors import DataError
-from hwnas.files import check_writable, ends_in
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.quantity import count_of
@@ -76,10 +76,7 @@ def fit(
     if (imported is None) == (not data):
         raise DataError("DATA.csv and --import", "one of them is needed", "pass measured subnets, or a file to convert")
     if out is not None:
-        if not ends_in(out, ".safetensors"):
-            remedy = f"write {out.with_suffix('.safetensors')}"
-            raise DataError(f"--out {out}", "predictors are written as .safetensors", remedy)
-        check_writable(out)
+        check_out(out, "a predictor", ".safetensors")
     if imported is not None:
         if out is None:
             raise DataError("--import", "a converted predictor needs a file to go to", "pass --out FILE.safetensors")

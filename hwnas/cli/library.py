@@ -12,8 +12,9 @@ from hwnas.cli._command import command_group
 from hwnas.cli._console import say
 from hwnas.cli._groups import WorkerOptions, shares_options
 from hwnas.cli._options import Seed
+from hwnas.cli._out import TABLE, check_out
 from hwnas.errors import DataError
-from hwnas.files import beside, check_writable, ends_in
+from hwnas.files import beside, check_writable
 from hwnas.progress import kept_in, notice
 from hwnas.quantity import count_of
 
@@ -112,11 +113,9 @@ def build(
     from hwnas.study._library import build_library, scored_precision, sorted_model
     from hwnas.study._taught import taught_model
 
-    if not ends_in(out, ".csv"):
-        raise DataError(f"--out {out}", "a library is a CSV", f"write --out {out.with_suffix('.csv')}")
+    check_out(out, "a library", ".csv")
     if threads is not None and device is None:
         raise DataError(f"--threads {threads}", "it needs a device, and none is named", "add --device cpu")
-    check_writable(out)
     given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:
         check_writable(sort)
@@ -168,7 +167,7 @@ def check(
     from hwnas.io import write_csv
     from hwnas.study._check_library import check_library
 
-    check_writable(out)
+    check_out(out, "a table of measurements", *TABLE)
     journal = beside(out, "journal.jsonl")
     with kept_in(journal):
         found = check_library(library, data, subnets, seed, journal, workers.where())

@@ -9,8 +9,8 @@ import numpy as np
 import typer
 
 from hwnas.cli._options import AsIs, FrontSpace, PredictorName, TableBatch, TablePrecision, TableThreads
+from hwnas.cli._out import TABLE, check_out
 from hwnas.errors import DataError
-from hwnas.files import check_writable
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._metrics import narrowed
@@ -54,7 +54,7 @@ def predict(
         if given and device is None:
             raise DataError(option, "it needs a device, and none is named", "add --device cpu")
     whole, precision = _space_of(archs, space, precision)
-    check_writable(out)
+    check_out(out, "a table of predictions", *TABLE)
     frame = read_csv(archs, as_text=True)
     with in_file(archs):
         x = read_archs(frame, whole)

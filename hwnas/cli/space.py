@@ -14,8 +14,8 @@ from hwnas.cli._console import say
 from hwnas.cli._groups import ProblemOptions, shares_options
 from hwnas.cli._next import options_of
 from hwnas.cli._options import AsJson
+from hwnas.cli._out import check_out
 from hwnas.errors import DataError
-from hwnas.files import check_writable, ends_in
 from hwnas.quantity import count_of, listed
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ def shrink(
     from hwnas.report import provenance_path
     from hwnas.study import Front, shrink, shrink_to
 
-    if not ends_in(out, ".json"):
-        rule, remedy = "references to shrunk spaces end in .json", f"write --out {out.with_suffix('.json')}"
-        raise DataError(f"--out {out}", rule, remedy)
-    check_writable(out)
+    check_out(out, "a shrunk space", ".json")
     if front is not None and out.absolute() == provenance_path(front).absolute():
         rule = f"{front} has its provenance there"
         raise DataError(f"--out {out}", rule, f"write --out {out.with_stem(f'{out.stem}-space')}")

@@ -13,8 +13,9 @@ import typer
 from hwnas.cli._groups import ColumnOptions, shares_options
 from hwnas.cli._next import export_command
 from hwnas.cli._options import Checkpoint, Seed, SupernetName
+from hwnas.cli._out import check_out
 from hwnas.errors import DataError, SupernetError
-from hwnas.files import beside, check_writable, ends_in
+from hwnas.files import beside
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import count_of, format_bytes, parts_of
 from hwnas.study import Front
@@ -152,9 +153,7 @@ def train(
 
     Example: torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400 --no-python hwnas train --supernet digits --out o.safetensors
     """
-    if not ends_in(out, ".safetensors"):
-        raise SupernetError(f"--out {out}", "checkpoints are written as .safetensors", f"write {out.stem}.safetensors")
-    check_writable(out)
+    check_out(out, "a checkpoint", ".safetensors")
     _refuse_idle(data, columns, front, row)
     if epochs is not None and steps is not None:
         raise DataError(f"--epochs {epochs} and --steps {steps}", "both set the length", "drop --epochs")

@@ -130,7 +130,7 @@ def test_predicted_accuracies_are_refused_with_the_way_to_measured_ones(hwnas: H
         (["measured.csv", *AT, "--out", "measured.csv/x.safetensors"], "cannot be written"),
         (
             ["measured.csv", *AT, "--out", "mine.csv"],
-            "--out mine.csv: predictors are written as .safetensors; write mine.s",
+            "--out mine.csv: a predictor ends in .safetensors; write --out mine.s",
         ),
         ([*AT], "one of them is needed"),
         (["--import", "measured.csv", *AT, "--out", "x.safetensors"], "measured.csv"),

@@ -101,6 +101,13 @@ def accuracies(folder: Path) -> Path:
         (("spaces", "--space", "my/own.onx"), "did you mean my/own.onnx?"),
         (("spaces", "--space", "my/own.py"), "write my/own.py:NAME, with the name of the class"),
         (("export", "--supernet", "digits", "--arch", "{}", "--out", "net.tflite"), "write --out net.onnx"),
+        (
+            ("evaluate", "--supernet", "digits", "--sample", 1, "--out", "acc"),
+            "ends in .csv or .csv.gz; write --out acc.csv",
+        ),
+        (("predict", "acc.csv", *DIGITS, "--out", "p.txt"), "ends in .csv or .csv.gz; write --out p.csv"),
+        (("library", "check", "acc.csv", "--data", "d", "--out", "check"), "write --out check.csv"),
+        (("train", "--supernet", "digits", "--out", "own/t"), "write --out own/t.safetensors"),
     ],
     ids=lambda words: " ".join(map(str, words)) if isinstance(words, tuple) else "",
 )
