@@ -22,6 +22,7 @@ __all__ = ["CLASSES", "NETWORKS", "SIZE", "Residual", "conv_bn", "exported", "he
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resnet18": lambda: resnet((2, 2, 2, 2), 16, bottleneck=False),
     "resnet50": lambda: resnet((2, 3, 4, 2), 16, bottleneck=True),
+    "resnext": lambda: resnet((2, 3, 2), 16, bottleneck=True, groups=8),
     "resnet_gn": resnet_gn,
     "bit": bit,
     "nfnet": nfnet,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from tests.convolutional._parts import Residual, SqueezeExcite, conv_bn, head
 
 
-def resnet(depths: Sequence[int], width: int, *, bottleneck: bool) -> nn.Sequential:
+def resnet(depths: Sequence[int], width: int, *, bottleneck: bool, groups: int = 1) -> nn.Sequential:
+    """With ``groups``, ResNeXt (Xie et al. 2017)."""
     stages: list[nn.Module] = [conv_bn(3, width, 7, 2), nn.MaxPool2d(3, 2, 1)]
     channels = width
     for stage, depth in enumerate(depths):
@@ -20,7 +21,9 @@ def resnet(depths: Sequence[int], width: int, *, bottleneck: bool) -> nn.Sequent
         for i in range(depth):
             s = 2 if stage and not i else 1
             if bottleneck:
-                body = nn.Sequential(conv_bn(channels, mid), conv_bn(mid, mid, 3, s), conv_bn(mid, out, act=None))
+                body = nn.Sequential(
+                    conv_bn(channels, mid), conv_bn(mid, mid, 3, s, groups), conv_bn(mid, out, act=None)
+                )
             else:
                 body = nn.Sequential(conv_bn(channels, mid, 3, s), conv_bn(mid, out, 3, act=None))
             shortcut = conv_bn(channels, out, 1, s, act=None) if s > 1 or channels != out else None

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from hwnas.space import LayerSpec
 from hwnas.space.ops import Add, Concat, Conv, GroupNorm, Linear, Op, Reshape, Shape
 from hwnas.supernet.onnx._stretches import is_residual
-from hwnas.supernet.onnx._widths import Group, column, groups, is_depthwise
+from hwnas.supernet.onnx._widths import Group, column, groups, is_depthwise, is_grouped, together
 
 WIDTHS = (0.5, 0.75, 1.0)
 """Shares of a slot's inner channels."""
@@ -100,11 +100,11 @@ def _layer(slot: ElasticSlot, input_shape: Shape, width: float, kernel: int | No
 def _fitted(op: Op, largest: Op, channels: int | None) -> Op:
     """An op adapted to the reduced channels of its inputs, and to ``channels`` outputs if given."""
     if isinstance(op, Conv):
-        if is_depthwise(largest):
-            return replace(op, channels=op.in_shape[0], groups=op.in_shape[0])
+        if is_grouped(largest):
+            return replace(op, channels=op.in_shape[0], groups=op.in_shape[0] // together(largest))
         return op if channels is None else replace(op, channels=channels)
     if isinstance(op, GroupNorm) and isinstance(largest, GroupNorm):
-        return replace(op, groups=op.in_shape[0] // largest.size)
+        return replace(op, groups=op.in_shape[0] // together(largest))
     if isinstance(op, Linear) and channels is not None:
         return replace(op, features=channels)
     if isinstance(op, Reshape) and isinstance(largest, Reshape) and column(largest):

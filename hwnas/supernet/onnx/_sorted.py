@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space.ops import GroupNorm, Op
+from hwnas.space.ops import Conv, GroupNorm, Op
 from hwnas.supernet.onnx._slot import ElasticSlot
-from hwnas.supernet.onnx._widths import Group
+from hwnas.supernet.onnx._widths import Group, together
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -26,8 +26,8 @@ def sorted_weights(
     """A slot's weights with the channels of each group sorted by importance, most important first.
 
     A channel's importance is the norm of the weights that make it, including batch norms, times the norm of the weights that
-    read it (Li et al. 2017, arXiv:1608.08710, use the former). The channels that a group norm normalises together have the size
-    that its scale gives them, and move together.
+    read it (Li et al. 2017, arXiv:1608.08710, use the former). The channels that a grouped convolution mixes move together; its
+    filters read the sum of them. So do those that a group norm normalises, which have the size that its scale gives them.
 
     Args:
         slot: whose weights they are.
@@ -51,8 +51,10 @@ def _importance(group: Group, ops: Sequence[Op], weights: Sequence[Weights], eps
     for i in sorted(group.passers):
         op = ops[i]
         if isinstance(op, GroupNorm):
-            together = found.reshape(op.groups, -1)
-            found = (together / np.linalg.norm(together, axis=1, keepdims=True).clip(TINY)).reshape(-1)
+            rows = found.reshape(op.groups, -1)
+            found = (rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(TINY)).reshape(-1)
+        elif isinstance(op, Conv):
+            found = found.reshape(op.groups, -1).sum(1).repeat(together(op))
         if "weight" in weights[i]:  # a PRelu's slope does not scale positive values
             found = found * _size(weights[i], eps)
     return found * sum(_norms(weights[i]["weight"].swapaxes(0, 1)) for i in group.readers)

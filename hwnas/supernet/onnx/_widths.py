@@ -1,9 +1,9 @@
 """Finding the inner channels of a slot that can be reduced: those of neither its input nor its output.
 
 Axes of values that must have the same length form a group: the output of a convolution or linear map, and all that norms,
-activations, depthwise convolutions, sums and gates make of it, until other convolutions or linear maps read it. A group that
-reaches the slot's input or output, or an op that needs all channels (a grouped convolution, a split, a join), is fixed. The
-channels that a group norm normalises together stay together, so that the statistics of those that are kept do not change.
+activations, grouped convolutions, sums and gates make of it, until other convolutions or linear maps read it. A group that
+reaches the slot's input or output, or an op that needs all channels (a split, a join), is fixed. The channels that a grouped
+convolution mixes, or that a group norm normalises, stay together, so that what is kept of them does not change.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from hwnas.space.ops import (
     Activation,
@@ -64,7 +65,17 @@ class _Axis:
 
 def is_depthwise(op: Op) -> bool:
     """Whether an op is a depthwise convolution."""
-    return isinstance(op, Conv) and op.groups == op.in_shape[0] == op.channels > 1
+    return is_grouped(op) and together(op) == 1
+
+
+def is_grouped(op: Op) -> TypeGuard[Conv]:
+    """Whether an op convolves groups of channels separately, each to as many channels."""
+    return isinstance(op, Conv) and op.groups > 1 and op.in_shape[0] == op.channels
+
+
+def together(op: Conv | GroupNorm) -> int:
+    """The number of neighbouring channels that an op mixes or normalises together."""
+    return op.in_shape[0] // op.groups
 
 
 def column(op: Reshape) -> bool:
@@ -133,7 +144,7 @@ class _Walk:
                 group = self.of(x)
                 group.passers.append(i)
                 if isinstance(op, GroupNorm):
-                    group.unit = math.lcm(group.unit, op.size)
+                    group.unit = math.lcm(group.unit, together(op))
                 return x
         elif isinstance(op, (Add, Mul)) and given[0].axis == given[1].axis:
             return self.unite(*given)
@@ -148,8 +159,10 @@ class _Walk:
         return self.new(op.shape[0], 0)
 
     def _mapped(self, i: int, op: Conv | Linear, x: _Axis) -> _Axis:
-        if is_depthwise(op):
-            self.of(x).passers.append(i)
+        if is_grouped(op):
+            group = self.of(x)
+            group.passers.append(i)
+            group.unit = math.lcm(group.unit, together(op))
             return x
         axis = 0 if isinstance(op, Conv) else len(op.shape) - 1
         if x.axis != axis or (isinstance(op, Conv) and op.groups > 1):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hwnas.errors import SupernetError
 from hwnas.space import Population, macs_cost
-from hwnas.space.ops import GroupNorm
+from hwnas.space.ops import Conv, GroupNorm
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model, recalibrate
 from hwnas.supernet.onnx import elastic_file, outlined_network
 from hwnas.task import Inputs, Score, Specs, top1
@@ -26,6 +26,7 @@ from tests.convolutional import NETWORKS, SIZE, Residual, exported, network
 GENES = {
     "resnet18": {"e": 8, "d": 4, "r": 1},
     "resnet50": {"e": 11, "d": 4, "r": 1},
+    "resnext": {"e": 7, "d": 3, "r": 1},
     "resnet_gn": {"e": 8, "d": 4, "r": 1},
     "bit": {"e": 7, "d": 3, "r": 1},
     "nfnet": {"e": 6, "d": 2, "r": 1},
@@ -220,6 +221,8 @@ def test_channels_are_in_order_of_importance(case: Exported) -> None:
                 if isinstance(op := slot.ops[i], GroupNorm):  # which takes away the size of each group
                     rows = made.reshape(op.groups, op.size)
                     made = (rows / np.sqrt(np.square(rows).sum(1))[:, None]).reshape(-1)
+                elif isinstance(op, Conv):  # whose filters read all of their group
+                    made = made.reshape(op.groups, -1).sum(1).repeat(op.in_shape[0] // op.groups)
                 made *= _made(case.net, f"{slot.name}/{op.name}")
             units = (made * read).reshape(-1, group.unit).sum(1)
             assert (np.diff(units) <= 1e-9 * units.max()).all(), slot.name
