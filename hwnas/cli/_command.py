@@ -40,9 +40,10 @@ class Command(TyperCommand):
         if idle:
             rule = f"it has no effect without evaluations; drop {idle[0].opts[0]}, or add --evaluate"
             raise typer.BadParameter(rule, ctx, idle[0])
-        if self.name not in ADD_COLUMNS and isinstance(out := ctx.params.get("out"), Path):
-            for written in (out, out.with_suffix(".json")) if ends_in(out, ".csv") else (out,):
-                if written.is_file():
+        if isinstance(out := ctx.params.get("out"), Path):
+            provenance = out.with_suffix(".json")
+            for written in (out, provenance) if ends_in(out, ".csv") else (out,):
+                if written.is_file() and (written == provenance or self.name not in ADD_COLUMNS):
                     self._refuse_to_replace_inputs(ctx, written)
         return left
 

@@ -89,6 +89,7 @@ def evaluate(
     if (archs is None) == (sample is None):
         raise DataError("--archs and --sample", "one of them is needed", "pass --archs CSV or --sample N")
     check_out(out, "a table of accuracies", *TABLE)
+    _refuse_to_replace_a_front(out)
     asked = Evaluation(
         supernet,
         checkpoint=checkpoint,
@@ -135,6 +136,23 @@ def evaluate(
     measured += "" if registered(score.name) else f":{score.direction}"
     few = "" if len(frame) >= FEWEST_TO_FIT else f"   (once there are {FEWEST_TO_FIT} subnets or more)"
     notice(f"next: hwnas fit {as_argument(out)} --space {shlex.quote(whole.reference)}{measured}{few}")
+
+
+def _refuse_to_replace_a_front(out: Path) -> None:
+    """Refuse the CSV of a front or of predictions: the JSON beside it would call measured accuracies predicted.
+
+    Raises:
+        DataError: there is such a JSON.
+    """
+    from hwnas.report import provenance_path, read_provenance
+
+    try:
+        known = read_provenance(out)
+    except DataError:  # the JSON is of another program
+        return
+    if known:
+        rule = f"{provenance_path(out)} describes subnets that were searched or predicted"
+        raise DataError(f"--out {out}", rule, f"write --out {out.with_name('measured.csv')}, or remove it")
 
 
 def _subnets(space: SearchSpace, archs: Path | None, sample: int | None, seed: int) -> Population:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -11,8 +12,10 @@ import typer
 from hwnas.cli._options import AsIs, FrontSpace, PredictorName, TableBatch, TablePrecision, TableThreads
 from hwnas.cli._out import TABLE, check_out
 from hwnas.errors import DataError
+from hwnas.files import check_writable, together
 from hwnas.progress import notice
 from hwnas.quantity import count_of
+from hwnas.study._facts import predicted_facts
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
 from hwnas.study._space import open_in, refuse_other_space, space_of_front
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 
 
 def predict(
+    context: typer.Context,
     archs: Annotated[Path, typer.Argument(help="CSV with a column `arch` (JSON).", metavar="ARCHS.csv")],
-    out: Annotated[Path, typer.Option("--out", help="CSV to write.", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write; .json beside it.", metavar="FILE")],
     space: FrontSpace = None,
     device: Annotated[
         str | None,
@@ -48,13 +52,14 @@ def predict(
     Example: hwnas predict archs.csv --space ofa_mbv3_w1.0 --device cpu --out predicted.csv
     """
     from hwnas.io import in_file, read_archs, read_csv, write_csv
-    from hwnas.report import in_order, tidy
+    from hwnas.report import in_order, provenance_path, tidy, write_provenance
 
     for option, given in (("--threads", threads is not None), ("--as-is", as_is)):
         if given and device is None:
             raise DataError(option, "it needs a device, and none is named", "add --device cpu")
-    whole, precision = _space_of(archs, space, precision)
+    before, whole, precision = _space_of(archs, space, precision)
     check_out(out, "a table of predictions", *TABLE)
+    check_writable(provenance_path(out))
     frame = read_csv(archs, as_text=True)
     with in_file(archs):
         x = read_archs(frame, whole)
@@ -75,14 +80,17 @@ def predict(
         raise DataError(f"--out {out}", rule, "write --out predicted.csv")
     for name in added:
         frame[name] = tidy(values[name])
-    write_csv(frame, out)
+    facts = {"command": shlex.join(["hwnas", *(context.obj or ["predict"])])}
+    with together():
+        write_provenance(facts | predicted_facts(before, whole, accuracy, table), provenance_path(out))
+        write_csv(frame, out)
     notice(f"wrote {out}: {count_of(len(frame), 'row')} with {', '.join(added)}")
     if replaced:
         notice(f"columns {', '.join(replaced)} were in {archs} already; {out} holds the predicted values")
 
 
-def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[SearchSpace, str | None]:
-    """The space of the subnets, by name or by the JSON beside them, and the precision as ``open_in`` returns it.
+def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[dict[str, Any], SearchSpace, str | None]:
+    """The JSON beside the subnets, their space by it or by name, and the precision as ``open_in`` returns it.
 
     Raises:
         HwnasError: there is neither a name nor a JSON, or the JSON names another space.
@@ -98,7 +106,7 @@ def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[Se
     space, precision = open_in(named or space_of_front(facts, archs, None), precision)
     if named is not None:
         refuse_other_space(facts, archs, space)
-    return space, precision
+    return facts, space, precision
 
 
 def _require_covered(metrics: Metrics, x: Population, archs: Path) -> None:

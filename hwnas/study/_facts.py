@@ -14,8 +14,11 @@ from hwnas.metric import Budget, Direction
 from hwnas.progress import notice
 
 if TYPE_CHECKING:
+    from hwnas.latency import LatencyTable
+    from hwnas.predictor import Predictor
     from hwnas.search import SearchResult
     from hwnas.space import SearchSpace
+    from hwnas.study._found import Found
     from hwnas.supernet import Supernet
     from hwnas.task import Task
 
@@ -29,6 +32,45 @@ def space_facts(space: SearchSpace, reference: str | None = None) -> dict[str, A
         "restricted": space.restrictions,
         **({"reference": reference} if reference is not None else {}),
     }
+
+
+OF_ROWS = (
+    "objectives",
+    "directions",
+    "weights",
+    "device",
+    "devices",
+    "predictor",
+    "evaluator",
+    "measured",
+    "precision",
+    "files",
+)
+"""Facts about the rows of a front, which hold as long as the cells do; the others are about the search that chose the rows."""
+
+
+def predicted_facts(
+    before: Mapping[str, Any],
+    space: SearchSpace,
+    accuracy: Found[Predictor] | None,
+    table: Found[LatencyTable] | None,
+) -> dict[str, Any]:
+    """Facts of subnets whose metrics were predicted anew, so that no later command takes predictions for measurements.
+
+    Args:
+        before: the provenance of the subnets; may be empty.
+        space: their space.
+        accuracy: the predictor; None if it did not predict.
+        table: the latency table; None if it did not predict.
+    """
+    facts = {name: before[name] for name in OF_ROWS if before.get(name) is not None}
+    facts["space"] = space_facts(space, space.reference if space.reference != space.name else None)
+    if table is not None:
+        facts["device"] = table.facts
+    if accuracy is not None:
+        facts["predictor"] = accuracy.facts
+        facts.pop("evaluator", None)
+    return facts
 
 
 def weights_facts(reference: str, checkpoint: Path | None) -> dict[str, str] | None:

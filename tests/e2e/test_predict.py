@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hwnas.predictor import load_predictor
-from hwnas.report import write_provenance
+from hwnas.report import read_provenance, write_provenance
 from hwnas.space import get_space, macs_cost
 from tests.e2e.conftest import MS_PER_MAC, SPACE, Hwnas
 
@@ -85,3 +85,40 @@ def test_the_space_is_taken_from_the_json_beside_the_subnets(hwnas: Hwnas) -> No
         Path("archs.json").write_text(json_beside)
         ran = hwnas(*common, "--space", "ofa_mbv3_w1.2")
         assert ran.code == 0, ran.err
+
+
+def test_predictions_are_marked_so_that_no_predictor_learns_from_them(
+    hwnas: Hwnas, table: Path, predictor: Path
+) -> None:
+    write_archs(Path("archs.csv"), 12)
+    told = ("--predictor", predictor, "--device", table, "--out", "p.csv")
+    ran = hwnas("predict", "archs.csv", "--space", "ofa_mbv3_w1.0", *told)
+    assert ran.code == 0, ran.err
+    facts = read_provenance("p.csv")
+    assert facts["command"].startswith("hwnas predict archs.csv")
+    assert (facts["predictor"]["name"], facts["space"]["name"]) == (predictor.name, SPACE.name)
+    for metric, by in (("top1", predictor.name), ("latency", "latency table")):
+        ran = hwnas("fit", "p.csv", "--space", "ofa_mbv3_w1.0", "--model", "additive", "--metric", metric)
+        assert (ran.code, f"was predicted by {by}" in ran.err) == (2, True), ran.err
+    again = hwnas("predict", "p.csv", "--out", "p.csv")  # the JSON names the space
+    assert again.code == 0, again.err
+    assert read_provenance("p.csv")["device"] == facts["device"], "its latencies stay, and so does what they are"
+
+
+def test_measurements_are_no_longer_called_so_once_predictions_replace_them(hwnas: Hwnas, predictor: Path) -> None:
+    write_archs(Path("archs.csv"))
+    about = {"name": SPACE.name, "fingerprint": SPACE.fingerprint}
+    measured = {"space": about, "objectives": ["top1", "macs"], "evaluator": {"images": 500}, "evaluations": 40}
+    write_provenance(measured, "archs.json")
+    ran = hwnas("predict", "archs.csv", "--predictor", predictor, "--out", "p.csv")
+    assert ran.code == 0, ran.err
+    facts = read_provenance("p.csv")
+    assert facts["objectives"] == ["top1", "macs"]
+    assert not {"evaluator", "evaluations"} & facts.keys(), "it is no search, and nothing in it is measured"
+
+
+def test_the_json_of_predictions_replaces_no_space(hwnas: Hwnas) -> None:
+    Path("p.json").write_text("{}")
+    write_archs(Path("archs.csv"))
+    ran = hwnas("predict", "archs.csv", "--space", "p.json", "--out", "p.csv")
+    assert (ran.code, "--space reads p.json, which would be lost" in ran.err) == (2, True), ran.err

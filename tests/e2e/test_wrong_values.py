@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from hwnas.io import arch_column, write_csv
+from hwnas.report import write_provenance
 from tests.e2e.conftest import Hwnas
 from tests.e2e.machine import SPACE
 
@@ -116,6 +117,28 @@ def test_they_are_refused(hwnas: Hwnas, folder: Path, words: tuple[object, ...],
     assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1), ran.err
     assert complaint in ran.err
     assert [path.name for path in folder.iterdir()] == ["acc.csv"]
+
+
+def test_a_front_is_not_replaced_by_accuracies_that_its_json_calls_predicted(hwnas: Hwnas) -> None:
+    evaluate = (
+        "evaluate",
+        "--supernet",
+        "digits",
+        "--sample",
+        1,
+        "--fix",
+        "r=8",
+        "--images",
+        20,
+        "--out",
+        "pareto.csv",
+    )
+    write_provenance({"space": {"name": "digits"}}, "pareto.json")
+    ran = hwnas(*evaluate)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "pareto.json describes subnets that were searched or predicted; write --out measured.csv, or" in ran.err
+    Path("pareto.json").write_text('{"of": "another program"}')
+    assert hwnas(*evaluate).code == 0
 
 
 def test_measured_accuracies_are_not_replaced_by_predicted_ones(hwnas: Hwnas, accuracies: Path) -> None:
