@@ -44,7 +44,7 @@ from hwnas.cli._options import (
 from hwnas.errors import DataError
 from hwnas.executor import Where
 from hwnas.metric import LATENCY, THROUGHPUT, Budget, get_metric, parse_budget
-from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, parse_objectives, parse_timed
+from hwnas.study import DEFAULT_SPACE, Budgets, Evaluation, Request, RunConditions, parse_objectives, parse_timed
 
 
 def shares_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -116,9 +116,7 @@ class ProblemOptions:
             library=self.library,
             tables=self.table or (),
             costs=self.costs or (),
-            threads=self.threads,
-            batch=self.batch,
-            precision=self.precision,
+            conditions=RunConditions(self.threads, self.batch, self.precision),
             as_is=self.as_is,
         )
 

@@ -27,6 +27,7 @@ from hwnas.study._chosen import ChosenSubnet
 from hwnas.study._export import export_subnet, supernet_of
 from hwnas.study._export_settings import OPSETS, ExportSettings
 from hwnas.study._form import AGREEMENT_PCT
+from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,12 +135,10 @@ def export(
         calibrate=calibrate,
         batch_size=batch_size,
         seed=seed,
-        precision=precision,
         agreement_pct=agreement,
         opset=opset,
         device=device,
-        threads=threads,
-        batch=batch,
+        conditions=RunConditions(threads, batch, precision),
         budget_ms=parse_latency_ms(budget, "--budget") if budget is not None else None,
         columns=columns.named(),
     )

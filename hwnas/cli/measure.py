@@ -21,6 +21,7 @@ from hwnas.study._jobs import on_each
 from hwnas.study._measure import Measured, Measuring
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
+from hwnas.study._run_conditions import RunConditions
 from hwnas.study._space import space_of_front
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def measure(
         loaded,
         rows=chosen_rows(loaded.frame["row"].tolist(), rows, front) if rows is not None else None,
         most=most,
-        threads=threads,
-        batch=batch,
-        precision=precision,
+        conditions=RunConditions(threads, batch, precision),
         budget=parse_latency_ms(budget, "--budget") if budget is not None else None,
         seed=seed,
     )

@@ -18,6 +18,7 @@ from hwnas.quantity import count_of
 from hwnas.study._facts import predicted_facts
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
+from hwnas.study._run_conditions import RunConditions
 from hwnas.study._space import open_in, refuse_other_space, space_of_front
 from hwnas.study._table import find_table
 
@@ -64,9 +65,8 @@ def predict(
     with in_file(archs):
         x = read_archs(frame, whole)
     accuracy = find_predictor(whole, predictor, required=False)
-    table = (
-        find_table(whole, device, threads=threads, batch=batch, precision=precision, as_is=as_is) if device else None
-    )
+    conditions = RunConditions(threads, batch, precision)
+    table = find_table(whole, device, conditions, as_is=as_is) if device else None
     metrics, _ = narrowed(whole, accuracy, table, batch=batch)
     _require_covered(metrics, x, archs)
     values = metrics.score(x)

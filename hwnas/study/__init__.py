@@ -8,6 +8,7 @@ from hwnas.study._objectives import Objectives, parse_objectives
 from hwnas.study._plot import Plot
 from hwnas.study._provenance import Provenance, SpaceFacts
 from hwnas.study._request import Request
+from hwnas.study._run_conditions import RunConditions
 from hwnas.study._search_settings import SearchSettings
 from hwnas.study._shrink import ShrunkSpace, shrink, shrink_to
 from hwnas.study._space import DEFAULT_SPACE
@@ -23,6 +24,7 @@ __all__ = [
     "Plot",
     "Provenance",
     "Request",
+    "RunConditions",
     "SearchSettings",
     "ShrunkSpace",
     "SpaceFacts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def export_subnet(
     s.check()
     file = model_file(path)
     check_writable(file)
-    form = form_of(s.precision, found)
+    form = form_of(s.conditions.precision, found)
     net = _opened(s, found).in_precision(form)
     clock = _clock(s, net, found, form)  # an unknown device is refused before the work
     chosen = choose(net).with_weights_of(net, found)
@@ -132,7 +133,7 @@ def _clock(settings: ExportSettings, net: Supernet, found: Mapping[str, Any], fo
     if settings.device is None:
         return None
     device = checked_name("device", settings.device, "cpu")
-    return Clock.of(net.space, found, device, threads=settings.threads, batch=settings.batch, precision=form)
+    return Clock.of(net.space, found, device, replace(settings.conditions, precision=form))
 
 
 def _facts(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwnas.errors import DataError
-from hwnas.quantity import check_whole
+from hwnas.study._run_conditions import ANY, RunConditions
 
 OPSETS = range(14, 22)
 """ONNX operator sets that can be written."""
@@ -25,10 +25,10 @@ class ExportSettings:
         images: number of images to measure accuracy on; without a folder, any number measures on all that the supernet
             brings. None measures nothing.
         calibrate, batch_size, seed: settings of the calibration.
-        precision: None for the precision of the search.
         agreement_pct: least share of images on which int8 and fp16 must agree with fp32.
         opset: ONNX operator set.
-        device, threads, batch: where to time the file; None for nowhere.
+        device: where to time the file; None for nowhere.
+        conditions: precision of the file, and threads and batch of its timing; by default those of the search.
         budget_ms: latency budget of a timed file; None for the search's.
         columns: names of the columns ``text``, ``pair`` and ``label`` in tables of texts, if they differ from those in training.
     """
@@ -41,12 +41,10 @@ class ExportSettings:
     calibrate: int = 2000
     batch_size: int = 100
     seed: int = 0
-    precision: str | None = None
     agreement_pct: float | None = None
     opset: int = 17
     device: str | None = None
-    threads: int | None = None
-    batch: int | None = None
+    conditions: RunConditions = ANY
     budget_ms: float | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,10 +59,8 @@ class ExportSettings:
         if self.random_weights and self.images is not None:
             rule = "random weights have no accuracy"
             raise DataError(f"images {self.images}", rule, "drop --images, or --random-weights")
-        for what, count in (("threads", self.threads), ("batch", self.batch)):
-            if count is not None:
-                check_whole(what, count, 1)
-        for what, value in (("budget", self.budget_ms), ("threads", self.threads), ("batch", self.batch)):
+        timed = {"budget": self.budget_ms, "threads": self.conditions.threads, "batch": self.conditions.batch}
+        for what, value in timed.items():
             if value is not None and self.device is None:
                 raise DataError(f"{what} {value:g}", "nothing is measured without a device", "pass --device cpu")
         if self.agreement_pct is not None and 0 < self.agreement_pct < 1:

@@ -20,6 +20,7 @@ from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
 from hwnas.study._plot import Plot
 from hwnas.study._provenance import Provenance
+from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,7 +236,12 @@ class Front:
         from hwnas.study._measure import Measuring, measure_on
 
         measuring = Measuring.of(
-            self, rows=rows, most=most, budget=budget, threads=threads, batch=batch, precision=precision, seed=seed
+            self,
+            rows=rows,
+            most=most,
+            budget=budget,
+            conditions=RunConditions(threads, batch, precision),
+            seed=seed,
         )
         if held and measuring.device_budget_ms() is None:
             raise DataError("verify", "there is no latency budget to hold", 'pass budget="6ms"')
@@ -330,12 +336,10 @@ class Front:
             calibrate=calibrate,
             batch_size=batch_size,
             seed=seed,
-            precision=precision,
             agreement_pct=agreement_pct,
             opset=opset,
             device=device,
-            threads=threads,
-            batch=batch,
+            conditions=RunConditions(threads, batch, precision),
             budget_ms=latency_ms(budget) if budget is not None else None,
             columns=columns or {},
         )

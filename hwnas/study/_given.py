@@ -74,7 +74,7 @@ def read_given(request: Request, of: SearchSpace | None) -> Given:
         columns.update({renamed.get(name, name): cost for name, cost in library.costs.items()})
         space = restricted(library.space, request.fix)
     else:
-        whole, _ = open_in(of or request.space, request.precision)
+        whole, _ = open_in(of or request.space, request.conditions.precision)
         space = restricted(whole, request.fix)
         if not space.slots:
             _refuse(_of_devices(request), "", f"{space.name} has no layers to time: its metrics come from a table")
@@ -96,9 +96,7 @@ def _of_devices(request: Request) -> dict[str, object]:
     """Options of timing, by name."""
     return {
         "device": request.device,
-        "threads": request.threads,
-        "batch": request.batch,
-        "precision": request.precision,
+        **vars(request.conditions),
         "as-is": request.as_is,
     }
 

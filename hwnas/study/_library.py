@@ -13,6 +13,7 @@ from hwnas.files import beside, ends_in, together
 from hwnas.progress import notice
 from hwnas.study._divergence import Windows, divergences
 from hwnas.study._library_file import KIND
+from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,8 @@ def build_library(
 
     space = given.net.space.opened_by(given.model)
     given.batches()  # refuses text that does not fit, before anything is timed
-    tables = timed(space, lengths, device, threads, given.precision) if device is not None else {}
+    conditions = RunConditions(threads, precision=given.precision)
+    tables = timed(space, lengths, device, conditions) if device is not None else {}
     rows = [*replacements(space)]  # each has a single alternative in place
     found = divergences(given, rows, beside(out, "journal.jsonl"), where, "scoring blocks")
     scores = {row.tobytes(): each.kl for row, each in zip(rows, found, strict=True)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hwnas.errors import TableError
 from hwnas.metric import LATENCY, SIZE
 from hwnas.study._lengths import Lengths
+from hwnas.study._run_conditions import RunConditions
 from hwnas.study._table import find_table
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def layer_costs(lengths: Lengths) -> dict[str, Cost]:
 
 
 def timed(
-    space: SearchSpace, lengths: Lengths, device: str, threads: int | None, precision: str = "fp32"
+    space: SearchSpace, lengths: Lengths, device: str, conditions: RunConditions
 ) -> Mapping[str, Found[LatencyTable]]:
     """Latency tables by column: one of reading the prompt, one of a decoding step.
 
@@ -77,10 +78,7 @@ def timed(
     plans = {PREFILL: replace(plan, sessions=1), LATENCY.column: plan}
     named, here = not is_provider(device), "pass --device cpu, which profiles this machine"
     try:
-        found = {
-            column: find_table(part, device, threads=threads, batch=None, precision=precision, plan=plans[column])
-            for column, part in parts.items()
-        }
+        found = {column: find_table(part, device, conditions, plan=plans[column]) for column, part in parts.items()}
     except TableError as error:
         if not named:
             raise

@@ -21,6 +21,7 @@ from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._front import Front
 from hwnas.study._jobs import Job
 from hwnas.study._place import Place, find_place, searched_conditions, warn_foreign
+from hwnas.study._run_conditions import ANY, RunConditions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +108,7 @@ class Measuring:
         x: ``(n, g)`` rows to measure.
         at: their positions.
         budget_ms: latency budget; None for the search's.
-        threads, batch, precision: conditions; None for the search's or, on another machine, 1, 1 and fp32.
+        conditions: by default the search's or, on another machine, 1 thread, batch 1 and fp32.
         seed: seed of the order of runs.
     """
 
@@ -115,9 +116,7 @@ class Measuring:
     x: Population
     at: list[int]
     budget_ms: float | None = None
-    threads: int | None = None
-    batch: int | None = None
-    precision: str | None = None
+    conditions: RunConditions = ANY
     seed: int = 0
 
     @classmethod
@@ -128,9 +127,7 @@ class Measuring:
         rows: Sequence[int] | int | None = None,
         most: int | None = None,
         budget: str | float | None = None,
-        threads: int | None = None,
-        batch: int | None = None,
-        precision: str | None = None,
+        conditions: RunConditions = ANY,
         seed: int = 0,
     ) -> Measuring:
         """Choose rows of a front.
@@ -139,7 +136,7 @@ class Measuring:
             front: the front.
             rows: numbers of rows; None for all.
             most: measure at most this many, evenly thinned; None for all.
-            budget, threads, batch, precision, seed: see the attributes.
+            budget, conditions, seed: see the attributes.
 
         Raises:
             DataError: a row does not exist, there is none, or the front's space is unknown.
@@ -151,9 +148,8 @@ class Measuring:
         if front.space is None:
             rule = "its space is not known here"
             raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
-        for name, value in (("most", most), ("threads", threads), ("batch", batch)):
-            if value is not None:
-                check_whole(name, value, 1)
+        if most is not None:
+            check_whole("most", most, 1)
         budget_ms = latency_ms(budget) if budget is not None else None
         named: Any = rows
         if isinstance(named, Integral):  # also numpy's, as a table has them
@@ -166,7 +162,7 @@ class Measuring:
             raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
         at = [at[i] for i in thinned(len(at), most or len(at))]
         x = read_archs(front.frame.iloc[at].reset_index(drop=True), front.space)
-        return cls(front, x, at, budget_ms, threads, batch, precision, seed)
+        return cls(front, x, at, budget_ms, conditions, seed)
 
     @property
     def space(self) -> SearchSpace:
@@ -210,14 +206,7 @@ class Measuring:
         """
         decoding = Decoding.of(self.space, self.front.facts)
         facts = self.front.facts if decoding is None else decoding.facts(self.front.facts)
-        place = find_place(
-            self.space,
-            facts,
-            device,
-            threads=self.threads,
-            batch=self.batch,
-            precision=self.precision,
-        )
+        place = find_place(self.space, facts, device, self.conditions)
         runs = [(place, self.space, self.x)]
         if decoding is not None:
             runs = [(place.beside(each.table), each.space, each.x) for each in decoding.runs(self.space, self.x)]
@@ -253,12 +242,10 @@ class Measuring:
             raise DataError(f"device {url}", rule, "measure a front of one precision there")
         if Decoding.of(self.space, self.front.facts) is not None:
             raise DataError(f"device {url}", "decoders are timed on this machine's devices", "measure there by hand")
-        usual = searched_conditions(self.front.facts, "cpu")
-        threads, batch = self.threads or usual["threads"], self.batch or usual["batch"]
-        device, precision = (
-            latency.bundled_device("cpu", threads=threads, batch=batch),
-            self.precision or usual["precision"],
-        )
+        asked, usual = self.conditions, searched_conditions(self.front.facts, "cpu")
+        threads, batch = asked.threads or usual["threads"], asked.batch or usual["batch"]
+        device = latency.bundled_device("cpu", threads=threads, batch=batch)
+        precision = asked.precision or usual["precision"]
 
         def write(path: Path, device: Device) -> Bundle:
             plan = latency.Plan(sessions=SESSIONS, seed=self.seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, DeviceError, UnknownNameError
 from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
+from hwnas.study._run_conditions import ANY, RunConditions
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, Load, MeasuredSubnets
@@ -113,17 +114,15 @@ def find_place(
     space: SearchSpace,
     facts: Mapping[str, Any],
     device: str | None,
-    *,
-    threads: int | None,
-    batch: int | None,
-    precision: str | None,
+    conditions: RunConditions = ANY,
 ) -> Place:
     """The place to measure in: as asked for, otherwise as in the provenance of a front.
 
     Args:
         space: space of the subnets.
         facts: the provenance.
-        device, threads, batch, precision: conditions asked for; None for those of the provenance.
+        device: the device asked for; None for that of the provenance.
+        conditions: those asked for; by default those of the provenance.
 
     Raises:
         UnknownNameError, DeviceError: this machine has no such device.
@@ -133,15 +132,16 @@ def find_place(
     from hwnas.latency import PROVIDERS, check_precision, find_table_for, get_device, is_provider
 
     searched = facts.get("device") or {}
-    conditions = searched.get("conditions") or {}
-    name = device or (conditions.get("name") if conditions.get("provider") else None) or "cpu"
+    made = searched.get("conditions") or {}
+    name = device or (made.get("name") if made.get("provider") else None) or "cpu"
     if not is_provider(name):
         elsewhere = "measure on another machine: hwnas measure PARETO.csv --device ssh://user@host"
         raise UnknownNameError("device", name, PROVIDERS, elsewhere)
     usual = searched_conditions(facts, name)
-    threads, batch = threads or usual["threads"], batch or usual["batch"]
+    threads, batch = conditions.threads or usual["threads"], conditions.batch or usual["batch"]
     here = get_device(name, threads=threads, batch=batch, spinning=usual["spinning"])
-    computed = _computed(space, parse_precision(precision) if precision else None, usual["precision"])
+    asked = parse_precision(conditions.precision) if conditions.precision else None
+    computed = _computed(space, asked, usual["precision"])
     check_precision(here, computed)
     place = Place(here, computed, None)
     return (

@@ -17,6 +17,7 @@ from hwnas.study._metrics import Metrics, narrowed
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._predictor import find_predictor
 from hwnas.study._request import Request
+from hwnas.study._run_conditions import ANY, RunConditions
 from hwnas.study._setup import Setup
 from hwnas.study._space import open_in
 from hwnas.study._table import find_table
@@ -49,8 +50,8 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     from hwnas.search import check_count
 
     given = read_given(request, of)
-    _, precision = open_in(given.space, request.precision)
-    request = replace(request, precision=precision)
+    _, precision = open_in(given.space, request.conditions.precision)
+    request = replace(request, conditions=replace(request.conditions, precision=precision))
     named = request.predictor is not None and evaluated is None
     accuracy = find_predictor(given.space, request.predictor) if named else None
     told = evaluated or (accuracy.it.card.metric if accuracy is not None else None)
@@ -70,7 +71,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
         if not tables:
             _refuse_idle(request)
     table, others = tables.get(""), {name: found for name, found in tables.items() if name}
-    metrics, notes = narrowed(given.space, accuracy, table, batch=request.batch, others=others)
+    metrics, notes = narrowed(given.space, accuracy, table, batch=request.conditions.batch, others=others)
     metrics = _with_columns(metrics, request, given, needed, devices)
     _refuse_underived(needed, metrics)
     if devices is not None:
@@ -101,7 +102,7 @@ def _refuse_unknown(request: Request, given: Given, told: str | None) -> None:
     check_names("budget", budgets, known, layers=layers, timing=timing)
     if objectives is not None:
         check_names("objective", objectives.columns, known, layers=layers, timing=timing)
-    _refuse_infeasible_counts(given, budgets, request.batch or 1, request.precision or "fp32")
+    _refuse_infeasible_counts(given, budgets, request.conditions)
 
 
 def _with_columns(
@@ -110,7 +111,7 @@ def _with_columns(
     """The metrics, with the columns of files, and with rates and sizes if they are needed."""
     bounds = request.budgets
     rates = any(_is(THROUGHPUT, m) for m in [*needed, *(bound.metric for bound in bounds.timed.values())])
-    computed = metrics.table.precision if metrics.table is not None else request.precision or "fp32"
+    computed = metrics.table.precision if metrics.table is not None else request.conditions.precision or "fp32"
     asked_size = bool(given.space.precisions) or any(_is(SIZE, m) for m in needed)
     sized = computed if asked_size and SIZE.column not in given.columns else None
     columns = given.columns
@@ -187,7 +188,7 @@ def _refuse_underived(needed: Sequence[Metric], known: Metrics) -> None:
 
 def _refuse_idle(request: Request) -> None:
     """Refuse options of a device if no metric needs one: the device would not even be looked up."""
-    for name, value in (("device", request.device), ("threads", request.threads)):
+    for name, value in (("device", request.device), ("threads", request.conditions.threads)):
         if value is not None:
             rule = "no objective or budget needs a device"
             raise DataError(f"{name} {value}", rule, f"drop --{name}, or ask for latency")
@@ -267,20 +268,17 @@ def _tables(space: SearchSpace, devices: Devices, request: Request, *, main: boo
     here = [name for name, device in wanted.items() if is_provider(device)]
     found: dict[str, Found[LatencyTable]] = {}
     for name in sorted(wanted, key=here.__contains__):
-        own = request if name in here or not name else replace(request, threads=None, batch=None, precision=None)
         found[name] = find_table(
             space,
             wanted[name],
-            threads=own.threads,
-            batch=own.batch,
-            precision=own.precision,
-            as_is=own.as_is,
-            kept=own.kept / short(wanted[name]) if own.kept is not None else None,
+            request.conditions if name in here or not name else ANY,
+            as_is=request.as_is,
+            kept=request.kept / short(wanted[name]) if request.kept is not None else None,
         )
     return {name: found[name] for name in wanted}
 
 
-def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch: int, precision: str) -> None:
+def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], conditions: RunConditions) -> None:
     """Check the budgets that need no latency table, since a table may take minutes to make.
 
     Raises:
@@ -289,5 +287,6 @@ def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], batch
     early = {name: b for name, b in budgets.items() if name in given.columns or b.metric.source == "layers"}
     if early:
         asked_size = SIZE.column in early and SIZE.column not in given.columns
-        metrics = Metrics(given.space, None, None, batch, given=given.columns, sized=precision if asked_size else None)
+        sized = conditions.precision or "fp32" if asked_size else None
+        metrics = Metrics(given.space, None, None, conditions.batch or 1, given=given.columns, sized=sized)
         metrics.problem([next(iter(early.values())).metric], early).refuse_infeasible()

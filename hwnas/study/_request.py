@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hwnas.metric import registered
 from hwnas.study._budgets import Budgets
 from hwnas.study._objectives import Objectives
+from hwnas.study._run_conditions import ANY, RunConditions
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -29,7 +30,7 @@ class Request:
         library: a CSV that is the space.
         tables: CSVs with metrics of every subnet.
         costs: CSVs with metrics of every layer.
-        threads, batch, precision: conditions of the device.
+        conditions: of the runs on the device.
         as_is: use a latency table without checking it.
         kept: folder with the latency tables of the unfinished run, which are not checked again.
     """
@@ -43,9 +44,7 @@ class Request:
     library: Path | None = None
     tables: Sequence[Path] = ()
     costs: Sequence[Path] = ()
-    threads: int | None = None
-    batch: int | None = None
-    precision: str | None = None
+    conditions: RunConditions = ANY
     as_is: bool = False
     kept: Path | None = None
 

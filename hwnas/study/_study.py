@@ -21,6 +21,7 @@ from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
 from hwnas.study._prepare import prepare
 from hwnas.study._request import Request
+from hwnas.study._run_conditions import RunConditions
 from hwnas.study._scoring import scoring_of
 from hwnas.study._search import search
 from hwnas.study._search_settings import SearchSettings
@@ -81,9 +82,6 @@ class Study:
         as_is: bool = False,
     ) -> None:
         self._slow: SlowMetric | None = _evaluation_of(evaluation)
-        for name, value in (("threads", threads), ("batch", batch)):
-            if value is not None:
-                check_whole(name, value, 1)
         self.request = Request(
             space=_space_of(space),
             objectives=Objectives.of(_names(objectives)) if objectives is not None else None,
@@ -96,9 +94,9 @@ class Study:
             library=Path(checked_name("library", library, "lib.csv")) if library is not None else None,
             tables=[Path(checked_name("table", path, "table.csv")) for path in _several(tables)],
             costs=[Path(checked_name("costs", path, "costs.csv")) for path in _several(costs)],
-            threads=threads,
-            batch=batch,
-            precision=",".join(map(str, _several(precision))) if precision is not None else None,
+            conditions=RunConditions(
+                threads, batch, ",".join(map(str, _several(precision))) if precision is not None else None
+            ),
             as_is=as_is,
         )
 

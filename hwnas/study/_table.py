@@ -12,6 +12,7 @@ from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import first_few
 from hwnas.study._found import Found
 from hwnas.study._on_the_spot import first_profiled, profiled
+from hwnas.study._run_conditions import ANY, RunConditions
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, Plan, Trust
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 def find_table(
     space: SearchSpace,
     device: str,
+    conditions: RunConditions = ANY,
     *,
-    threads: int | None,
-    batch: int | None,
-    precision: str | None,
     as_is: bool = False,
     plan: Plan | None = None,
     kept: Path | None = None,
@@ -38,8 +37,8 @@ def find_table(
         space: the space; the table must cover a part of it.
         device: ``cpu`` or ``cuda:0``; the name of a table; or a folder with one, or with tables that OFA published. Write
             ``./cpu`` for a folder called like a device.
-        threads, batch: conditions; they must be those of a named table.
-        precision: precision of networks; by default fp32, or that of a named table.
+        conditions: conditions, which must be those of a named table; by default 1 thread, batch 1 and fp32, or those of a
+            named table.
         as_is: use a table of this machine without a check.
         plan: plan of a profile that has to be made; None for the default one.
         kept: folder where :func:`keep` may have saved the table of earlier runs, which must be used again.
@@ -53,14 +52,15 @@ def find_table(
 
     kept = None if as_is else kept
     if latency.is_provider(device):
-        wanted, computed = latency.get_device(device, threads=threads or 1, batch=batch or 1), precision or "fp32"
+        wanted = latency.get_device(device, threads=conditions.threads or 1, batch=conditions.batch or 1)
+        computed = conditions.precision or "fp32"
         latency.check_precision(wanted, computed)
         table, trust = _as_kept(kept, wanted, space, computed) or (_as_found if as_is else _nearest)(
             wanted, space, computed, plan
         )
     else:
-        table = _named_table(device, space, precision)
-        _refuse_other_conditions(table, device, space, {"threads": threads, "batch": batch}, precision)
+        table = _named_table(device, space, conditions.precision)
+        _refuse_other_conditions(table, device, space, conditions)
         if latency.misfits(table) == [] and not as_is:
             table, trust = _as_kept(kept, table.device, space, table.precision) or _as_named(table, device, space)
         else:
@@ -171,9 +171,7 @@ def _trust(device: Device, space: SearchSpace, precision: str, table: LatencyTab
         return latency.trusted(device, space, precision=precision, table=table, progress=advance)
 
 
-def _refuse_other_conditions(
-    table: LatencyTable, name: str, space: SearchSpace, conditions: Mapping[str, int | None], precision: str | None
-) -> None:
+def _refuse_other_conditions(table: LatencyTable, name: str, space: SearchSpace, conditions: RunConditions) -> None:
     """Refuse conditions that a named table does not have.
 
     Raises:
@@ -181,12 +179,13 @@ def _refuse_other_conditions(
     """
     from hwnas import latency
 
-    for what, asked in conditions.items():
-        has = getattr(table.device, what)
+    for what in ("threads", "batch"):
+        asked, has = getattr(conditions, what), getattr(table.device, what)
         if asked is not None and asked != has:
             rule = f"latency table {name} was made with {has or 'unknown'}"
             raise DeviceError(f"{what} {asked}", rule, f"drop --{what}")
     mixed = space.plain is not None  # mixed subnets use the rows of single precisions
+    precision = conditions.precision
     if precision is not None and not mixed and precision not in table.precisions:
         has, remedy = " and ".join(table.precisions) or "no rows", "drop --precision"
         if table.device.provider:

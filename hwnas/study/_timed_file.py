@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.progress import notice
 from hwnas.study._decoding import Decoding
 from hwnas.study._place import Place, find_place, off_speed
+from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace
@@ -30,21 +31,21 @@ class Clock:
     decoding: Decoding | None
 
     @classmethod
-    def of(cls, space: SearchSpace, facts: Mapping[str, Any], device: str, **conditions: Any) -> Clock:
+    def of(cls, space: SearchSpace, facts: Mapping[str, Any], device: str, conditions: RunConditions) -> Clock:
         """The clock for a subnet of a front.
 
         Args:
             space: space of the subnet.
             facts: provenance of the front.
             device: a device of this machine.
-            conditions: ``threads``, ``batch`` and ``precision``, see ``find_place``.
+            conditions: those asked for; by default those of the front.
 
         Raises:
             UnknownNameError, DeviceError: this machine has no such device.
         """
         decoding = Decoding.of(space, facts)
         searched = facts if decoding is None else decoding.facts(facts)
-        return cls(find_place(space, searched, device, **conditions), space, decoding)
+        return cls(find_place(space, searched, device, conditions), space, decoding)
 
     def holds(self, path: Path, row: Population, budget_ms: float | None) -> bool:
         """Time a file and report it; returns whether it holds the budget, which for a decoder applies to writing.

@@ -13,6 +13,7 @@ from hwnas.space import get_space
 from hwnas.study._chosen import ChosenSubnet, Known
 from hwnas.study._export import export_subnet
 from hwnas.study._export_settings import ExportSettings
+from hwnas.study._run_conditions import RunConditions
 from hwnas.supernet import parent_row
 from hwnas.task import DigitsData
 
@@ -42,7 +43,7 @@ def test_an_export_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Monke
         return calibration(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(DigitsData, "calibration", counted)
-    settings = ExportSettings("digits", precision="int8", images=1, agreement_pct=100.0)
+    settings = ExportSettings("digits", conditions=RunConditions(precision="int8"), images=1, agreement_pct=100.0)
     whole = ChosenSubnet(space.decode(parent_row(space)), Known(90.0, ""))
     with listening(heard):
         export_subnet(settings, {}, lambda _: whole, tmp_path / "x.onnx")

@@ -22,6 +22,7 @@ from hwnas.space import get_space, macs_cost
 from hwnas.study._measure import Measuring
 from hwnas.study._metrics import Metrics
 from hwnas.study._place import searched_conditions
+from hwnas.study._run_conditions import RunConditions
 from hwnas.testing import METRIC_CHECKS, check_all
 from tests.e2e.machine import fake_runtime, true_ns
 
@@ -134,7 +135,7 @@ def test_another_machine_measures_under_the_conditions_of_the_search(
     monkeypatch.setattr("hwnas.study._measure.Elsewhere", elsewhere)
     found = replace(front, provenance=replace(front.provenance, device=searched))
     Measuring.of(found).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
-    Measuring.of(found, threads=1).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
+    Measuring.of(found, conditions=RunConditions(threads=1)).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
     assert [(device.threads, device.batch) for device in there] == [(2, 4), (1, 4)]
     assert searched_conditions(found.facts, "cpu")["precision"] == "int8"
     assert searched_conditions(found.facts, "cuda") == searched_conditions({}, "cpu")

@@ -47,7 +47,7 @@ def saved(folder: Path, device: latency.Device = CPU) -> LatencyTable:
 
 
 def found(device: str, *, as_is: bool = False) -> tuple[Path | None, str]:
-    told = find_table(DIGITS, device, threads=None, batch=None, precision=None, as_is=as_is)
+    told = find_table(DIGITS, device, as_is=as_is)
     return told.it.path, told.facts["trust"]["verdict"]
 
 
