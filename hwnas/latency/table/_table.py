@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hwnas.errors import SpaceError, TableError
 from hwnas.files import replacing, together
 from hwnas.graph import PRECISIONS, precision_parts
@@ -22,11 +20,11 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.table._command import profile_command
 from hwnas.latency.table._device_file import DEVICE, Facts, read_device, write_device
 from hwnas.latency.table._interval import LATER
+from hwnas.latency.table._layer_rows import LayerRows
 from hwnas.latency.table._rows import Row, RowId, context_of, read_rows, write_rows
 from hwnas.latency.table._runs import runs_of
-from hwnas.latency.table._stand_in import stand_in
 from hwnas.quantity import first_few
-from hwnas.space import AdditiveCost, Factor, LayerSpec, Network, SearchSpace, Slot
+from hwnas.space import AdditiveCost, LayerSpec, Network, SearchSpace
 
 TABLE = "table.csv"
 
@@ -166,17 +164,6 @@ class LatencyTable:
         """Facts about the rows of each space, in its `precision`."""
         return self.profiles.get(self.precision, {})
 
-    def row(self, key: str, *, precision: str | None = None, contexts: Iterable[str] = ()) -> Row | None:
-        """The row of a layer; None if it was not measured.
-
-        Args:
-            key: of the layer.
-            precision: of the layer; by default the table's `precision`.
-            contexts: to be tried in this order, before the row without a context.
-        """
-        computed = precision or self.precision
-        return next((self.rows[computed, key, c] for c in (*contexts, "") if (computed, key, c) in self.rows), None)
-
     def timed(self, layer: LayerSpec) -> bool:
         """Whether the layer was timed in a network of the table's `precision`; rows of other networks do not count."""
         return (layer.precision or self.precision, layer.bare_key, context_of(layer)) in self.rows
@@ -187,18 +174,9 @@ class LatencyTable:
         Raises:
             TableError: layers have no row: names the first, their number, and the command that measures them.
         """
-        missing: dict[str, None] = {}
-        factors = []
-        for slot in space.slots:
-            table = np.full([len(space.genes[c].choices) for c in slot.genes], np.nan)
-            for setting, layer in space.slot_layers(slot):
-                row = self._row(space, slot, setting, layer)
-                if layer is not None and row is None:
-                    missing.setdefault(layer.key)
-                table[setting] = row.median_ms if row is not None else 0.0
-            factors.append(Factor(slot.genes, table))
+        factors, missing = self._rows_of(space).factors()
         if missing:
-            raise self._missing(space, list(missing))
+            raise self._missing(space, missing)
         return AdditiveCost(space, factors)
 
     def covered(self, space: SearchSpace) -> SearchSpace:
@@ -207,26 +185,14 @@ class LatencyTable:
         Raises:
             TableError: there is none.
         """
-        columns = space.input_genes
-        if len(columns) != 1:
-            self.cost(space)
-            return space
-        gene = columns[0]
-        lacking: set[int] = set()
-        for slot in space.slots:
-            if gene not in slot.genes:
-                continue
-            position = slot.genes.index(gene)
-            for setting, layer in space.slot_layers(slot):
-                if setting[position] not in lacking and self._lacks(space, slot, setting, layer):
-                    lacking.add(setting[position])
-        kept = [space.genes[gene].choices[i] for i in space.domain[gene].tolist() if i not in lacking]
-        if not kept:
-            self.cost(space)
-            raise AssertionError
-        restricted = space if len(kept) == len(space.domain[gene]) else space.restrict(**{space.genes[gene].name: kept})
-        self.cost(restricted)
-        return restricted
+        if len(space.input_genes) == 1:
+            (column,) = space.input_genes
+            gene, domain, lacking = space.genes[column], space.domain[column], self._rows_of(space).lacking(column)
+            kept = [gene.choices[i] for i in domain.tolist() if i not in lacking]
+            if 0 < len(kept) < len(domain):
+                space = space.restrict(**{gene.name: kept})
+        self.cost(space)
+        return space
 
     def anchor(self, space: SearchSpace) -> Anchor | None:
         """The network that the rows of ``space`` are relative to, with its time; None for an imported table."""
@@ -266,13 +232,8 @@ class LatencyTable:
         return self.spaces.get(runs_of(space), {})
 
     def estimated(self, space: SearchSpace) -> list[str]:
-        """Keys of the layers of ``space`` that have no row of their own but an estimate (:func:`stand_in`)."""
-        found: dict[str, None] = {}
-        for slot in space.slots if space.base is not None else ():
-            for setting, layer in space.slot_layers(slot):
-                if layer is not None and self._own(space, slot, setting, layer) is None:
-                    found.setdefault(layer.key)
-        return list(found)
+        """Keys of the layers of ``space`` that have no row of their own but an estimate."""
+        return self._rows_of(space).estimated()
 
     def validation(self, space: SearchSpace) -> Mapping[str, Any] | None:
         """Errors of predictions on the whole subnets of the profile; see `fidelity`."""
@@ -292,32 +253,10 @@ class LatencyTable:
             TableError: layers have no row.
         """
         self.cost(space)
-        found: dict[str, Row] = {}
-        for slot in space.slots:
-            for setting, layer in space.slot_layers(slot):
-                row = self._row(space, slot, setting, layer)
-                if layer is not None and row is not None:
-                    found.setdefault(layer.key, replace(row, key=layer.bare_key, context=context_of(layer)))
-        return found
+        return self._rows_of(space).by_layer()
 
-    def _row(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> Row | None:
-        """The row of the layer at a setting of a slot's genes, estimated if only the number of classes differs."""
-        if layer is None:
-            return None
-        own = self._own(space, slot, setting, layer)
-        if own is not None or space.base is None:
-            return own
-        original = space.base.slots[space.slots.index(slot)]
-        twin = original.build(*(space.genes[c].choices[i] for c, i in zip(slot.genes, setting, strict=True)))
-        row = self._row(space.base, original, setting, twin)
-        return None if row is None or twin is None else stand_in(row, twin, layer)
-
-    def _own(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec) -> Row | None:
-        contexts = [*([context_of(layer)] if layer.precision else []), *_contexts(space, slot, setting)]
-        return self.row(layer.bare_key, precision=layer.precision, contexts=contexts)
-
-    def _lacks(self, space: SearchSpace, slot: Slot, setting: tuple[int, ...], layer: LayerSpec | None) -> bool:
-        return layer is not None and self._row(space, slot, setting, layer) is None
+    def _rows_of(self, space: SearchSpace) -> LayerRows:
+        return LayerRows(self.rows, self.precision, space)
 
     def _missing(self, space: SearchSpace, keys: list[str]) -> TableError:
         total = len(space.layers())
@@ -328,12 +267,3 @@ class LatencyTable:
         else:
             remedy = "keep to what it covers with --fix, or import a table that has them"
         return TableError(f"latency table {self.name}", rule, remedy)
-
-
-def _contexts(space: SearchSpace, slot: Slot, setting: tuple[int, ...]) -> list[str]:
-    """Contexts (``["r=224", ...]``) that a row may be bound to at a setting of a slot's genes."""
-    return [
-        f"{gene.name}={gene.choices[choice]}"
-        for gene, choice in zip((space.genes[c] for c in slot.genes), setting, strict=True)
-        if gene.position is None
-    ]

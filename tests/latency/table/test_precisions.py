@@ -51,9 +51,9 @@ def test_answers_are_of_one_precision_and_rows_of_any(tmp_path: Path) -> None:
     assert [table.at(p).about(SPACE)["method"] for p in table.precisions] == ["fp32", "int8"]
     # A network of both: every other layer in int8.
     network = SPACE.network(rows[0])
-    mixed = [table.row(layer.key, precision=("fp32", "int8")[i % 2]) for i, (_, layer) in enumerate(network)]
-    assert [row.median_ms for row in mixed if row is not None] == [(1.0, 0.25)[i % 2] for i in range(len(network))]
-    assert table.row("head-16", precision="fp16") is None
+    mixed = [table.rows[("fp32", "int8")[i % 2], layer.key, ""] for i, (_, layer) in enumerate(network)]
+    assert [row.median_ms for row in mixed] == [(1.0, 0.25)[i % 2] for i in range(len(network))]
+    assert ("fp16", "head-16", "") not in table.rows
 
 
 def test_layers_behind_a_conversion_have_rows_of_their_own(tmp_path: Path) -> None:
