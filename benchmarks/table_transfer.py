@@ -28,6 +28,7 @@ from benchmarks.table_repeat import SHOWN
 from hwnas.files import replacing
 from hwnas.io import Journal
 from hwnas.latency import (
+    Anchor,
     Device,
     LatencyTable,
     Row,
@@ -35,10 +36,11 @@ from hwnas.latency import (
     fidelity,
     find_table,
     get_device,
+    measure_subnets,
     mixed_subnets,
     read_published,
 )
-from hwnas.latency.profiling._check import beside_anchor, spanning_subnets
+from hwnas.latency.profiling._check import spanning_subnets
 from hwnas.latency.profiling._plain_check import plain_process_times
 from hwnas.latency.profiling._timer import model_of
 from hwnas.latency.table._adapt import _work_ms
@@ -122,9 +124,10 @@ def _known(
         print(f"adapting: {done} of {steps} subnets are timed", flush=True)
         _stop(end, done < steps)
 
-    ms, anchor_ms, load = beside_anchor(device, space, x, anchor, journal, progress=tell)
-    print(f"{load.words}", flush=True)
-    return ms / anchor_ms
+    beside = Anchor(space.network(anchor), 1.0)  # so that times "at the table's speed" are multiples of the anchor's
+    found = measure_subnets(device, space, x, journal, anchor=beside, sessions=1, progress=tell)
+    print(found.load.words, flush=True)
+    return np.array([m.at_table_speed_ms for m in found.measurements], dtype=float)
 
 
 def _fresh(

@@ -130,6 +130,9 @@ def check_table(
 ) -> Check:
     """Time subnets by the wall clock, and compare them with a table's predictions.
 
+    On a shared machine the speed jumps by a tenth and more between seconds. So each subnet is timed as a multiple of the
+    anchor's time beside it, and the multiples are scaled by the anchor's median time.
+
     Args:
         table: covers the space's domain; its answers in its precision are checked.
         space: of the rows.
@@ -144,62 +147,22 @@ def check_table(
         TableError: the table does not cover the domain.
         DeviceError, DataError: as `measure_subnets`.
     """
-    beside = x[len(x) // 2] if anchor is None else anchor
-    measured_ms, anchor_ms, load = beside_anchor(
+    beside = space.network(x[len(x) // 2] if anchor is None else anchor)
+    found = measure_subnets(
         device or table.device,
         space,
         x,
-        beside,
         journal,
         precision=table.precision,
-        again=max(TWICE, len(x) // 4),
-        progress=progress,
-        runtime=runtime,
-    )
-    return Check(table.cost(space)(x), measured_ms, load, anchor_ms)
-
-
-def beside_anchor(
-    device: Device,
-    space: SearchSpace,
-    x: Population,
-    anchor: Population,
-    journal: str | os.PathLike[str],
-    *,
-    precision: str = "fp32",
-    again: int = 0,
-    progress: Progress | None = None,
-    runtime: Runtime | None = None,
-) -> tuple[NDArray[np.float64], float, Load]:
-    """Wall-clock times of subnets, corrected to one speed of the machine.
-
-    On a shared machine the speed jumps by a tenth and more between seconds. So each subnet is timed as a multiple of the
-    anchor's time beside it, and the multiples are scaled by the anchor's median time.
-
-    Args:
-        anchor: ``(g,)`` the subnet that runs beside the others.
-        again: number of subnets, from the first, that are timed twice.
-        device, space, x, journal, precision, progress, runtime: as `measure_subnets`.
-
-    Returns:
-        ``(n,)`` times in ms, the anchor's median time in ms, and the other load on the machine.
-    """
-    beside = Anchor(space.network(anchor), 1.0)  # so that times "at the table's speed" are multiples of the anchor's
-    found = measure_subnets(
-        device,
-        space,
-        x,
-        journal,
-        precision=precision,
-        anchor=beside,
+        anchor=Anchor(beside, 1.0),  # so that times "at the table's speed" are multiples of the anchor's
         sessions=1,
-        again=again,
+        again=max(TWICE, len(x) // 4),
         progress=progress,
         runtime=runtime,
     )
     ratios = np.array([m.at_table_speed_ms for m in found.measurements], dtype=float)
     anchor_ms = 100 / (found.speed.pct or np.nan)
-    return ratios * anchor_ms, anchor_ms, found.load
+    return Check(table.cost(space)(x), ratios * anchor_ms, found.load, anchor_ms)
 
 
 def machine_load(
