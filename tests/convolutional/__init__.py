@@ -13,7 +13,16 @@ import torch
 from torch import nn
 
 from tests.convolutional._depthwise import convmixer, convnext, mobilefacenet, mobilenet_v2, mobilenet_v3, poolformer
-from tests.convolutional._joined import Inception, cspdarknet, densenet, googlenet, shufflenet_v2, squeezenet, vgg
+from tests.convolutional._joined import (
+    Inception,
+    alexnet,
+    cspdarknet,
+    densenet,
+    googlenet,
+    shufflenet_v2,
+    squeezenet,
+    vgg,
+)
 from tests.convolutional._parts import CLASSES, SIZE, Residual, conv_bn, head
 from tests.convolutional._residual import bit, nfnet, resnet, resnet_gn
 
@@ -38,6 +47,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "cspdarknet": cspdarknet,
     "googlenet": googlenet,
     "inception_v3": Inception,
+    "alexnet": alexnet,
     "vgg": vgg,
 }
 

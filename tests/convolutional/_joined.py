@@ -1,4 +1,4 @@
-"""Networks that join by concatenation, and VGG."""
+"""Networks that join by concatenation, and plain chains."""
 
 from __future__ import annotations
 
@@ -184,3 +184,12 @@ def vgg() -> nn.Sequential:
             channels = o
         layers.append(nn.MaxPool2d(2, 2))
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * 4, 64), nn.ReLU(), nn.Linear(64, CLASSES))
+
+
+def alexnet() -> nn.Sequential:
+    """Krizhevsky et al. 2012, without norms: single convolutions between pools, and three linear maps."""
+    layers: list[nn.Module] = []
+    for i, o, k, s, pool in ((3, 16, 11, 4, True), (16, 32, 5, 1, True), (32, 48, 3, 1, False), (48, 32, 3, 1, True)):
+        layers += [nn.Conv2d(i, o, k, s, k // 2), nn.ReLU(), *([nn.MaxPool2d(3, 2, 1)] if pool else [])]
+    tail = (nn.Linear(32 * 4, 64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, CLASSES))
+    return nn.Sequential(*layers, nn.Flatten(), *tail)

@@ -42,7 +42,8 @@ def sorted_weights(
         for i in {*group.makers, *group.passers}:
             found[i] = {part: array[order] for part, array in found[i].items()}
         for i in group.readers:
-            found[i]["weight"] = np.ascontiguousarray(found[i]["weight"][:, order])
+            weight = found[i]["weight"]
+            found[i]["weight"] = _columns(weight, group)[:, order].reshape(weight.shape)
     return found
 
 
@@ -57,7 +58,12 @@ def _importance(group: Group, ops: Sequence[Op], weights: Sequence[Weights], eps
             found = found.reshape(op.groups, -1).sum(1).repeat(together(op))
         if "weight" in weights[i]:  # a PRelu's slope does not scale positive values
             found = found * _size(weights[i], eps)
-    return found * sum(_norms(weights[i]["weight"].swapaxes(0, 1)) for i in group.readers)
+    return found * sum(_norms(_columns(weights[i]["weight"], group).swapaxes(0, 1)) for i in group.readers)
+
+
+def _columns(weight: NDArray[np.float32], group: Group) -> NDArray[np.float32]:
+    """``(out, channels, numbers per channel)``: of a kernel, or of a feature map that was flattened."""
+    return weight.reshape(len(weight), group.size, -1)
 
 
 def _size(weights: Weights, eps: float) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 A cut is possible at a value through which every later op depends on the earlier ones. Between two such values lies one op, or
 several that branch and join: a residual block, an inception module. Slots combine these parts as networks are usually drawn:
 a residual block with the activation after its sum, an inverted bottleneck up to its linear projection, a squeeze with the
-branches that it feeds, a plain chain up to its pooling.
+branches that it feeds, a plain chain up to its pooling (`_chains`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, GroupNorm, Linear, Mul, Op, Pool, PRelu, Shuffle
-
-MOST_IN_A_CHAIN = 3
-"""Convolutions of a slot without branches, if strides allow cuts; an inverted bottleneck has as many."""
+from hwnas.supernet.onnx._chains import shorter, with_inner_channels
 
 ACTIVATIONS = (Activation, PRelu)
 
@@ -53,7 +51,8 @@ def stretches(ops: Sequence[Op]) -> list[range]:
             starts.add(_end(ops, parts, i, after))
     ends = [*sorted(starts - {len(ops)}), len(ops)]
     whole = [range(a, b) for a, b in pairwise(ends)]
-    return _with_weights(ops, [piece for stretch in whole for piece in _shorter(ops, parts, stretch)])
+    pieces = [piece for stretch in whole for piece in shorter(ops, parts, stretch)]
+    return with_inner_channels(ops, parts, _with_weights(ops, pieces))
 
 
 def is_residual(ops: Sequence[Op]) -> bool:
@@ -96,16 +95,6 @@ def _end(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op
     while i + 1 < len(parts) and len(parts[i + 1]) == 1 and isinstance(ops[parts[i + 1][0]], kinds):
         i += 1
     return parts[i].stop
-
-
-def _shorter(ops: Sequence[Op], parts: Sequence[range], stretch: range) -> list[range]:
-    """The stretch itself; or, if it is a long chain, its pieces between strided convolutions."""
-    inside = [part for part in parts if part.start in stretch]
-    chain = [part.start for part in inside if len(part) == 1 and isinstance(ops[part.start], Conv)]
-    if len(chain) <= MOST_IN_A_CHAIN or any(len(p) > 1 and isinstance(ops[p[-1]], (Add, Concat)) for p in inside):
-        return [stretch]
-    cuts = [i for i in chain[1:] if isinstance(op := ops[i], Conv) and max(op.stride) > 1]
-    return [range(a, b) for a, b in pairwise([stretch.start, *cuts, stretch.stop])]
 
 
 def _with_weights(ops: Sequence[Op], found: list[range]) -> list[range]:

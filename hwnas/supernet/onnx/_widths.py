@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from hwnas.space.ops import (
@@ -57,10 +57,17 @@ class Group:
 
 @dataclass(frozen=True)
 class _Axis:
-    """The axis of a value along which a group lies."""
+    """The axis of a value along which a group lies.
+
+    Attributes:
+        group: its number.
+        axis: without the batch axis.
+        each: elements of this axis per channel, more than one behind a feature map that was flattened.
+    """
 
     group: int
     axis: int
+    each: int = 1
 
 
 def is_depthwise(op: Op) -> bool:
@@ -140,20 +147,18 @@ class _Walk:
             return x
         if isinstance(op, (Affine, BatchNorm, GroupNorm, LayerNorm, PRelu)):
             own = op.axis if isinstance(op, Affine) else len(op.shape) - 1 if isinstance(op, LayerNorm) else 0
-            if own == x.axis:
+            if own == x.axis and x.each == 1:
                 group = self.of(x)
                 group.passers.append(i)
                 if isinstance(op, GroupNorm):
                     group.unit = math.lcm(group.unit, together(op))
                 return x
-        elif isinstance(op, (Add, Mul)) and given[0].axis == given[1].axis:
+        elif isinstance(op, (Add, Mul)) and (given[0].axis, given[0].each) == (given[1].axis, given[1].each):
             return self.unite(*given)
         elif isinstance(op, Transpose):
             return _Axis(x.group, op.axes.index(x.axis))
-        elif x.axis == 0 and (
-            (isinstance(op, Flatten) and set(op.in_shape[1:]) <= {1}) or (isinstance(op, Reshape) and column(op))
-        ):
-            return x
+        elif x.axis == 0 and x.each == 1 and (isinstance(op, Flatten) or (isinstance(op, Reshape) and column(op))):
+            return replace(x, each=op.shape[0] // op.in_shape[0])
         for each in given:
             self.fix(each)
         return self.new(op.shape[0], 0)

@@ -42,6 +42,7 @@ GENES = {
     "cspdarknet": {"e": 4, "r": 1},
     "googlenet": {"e": 4, "r": 1},
     "inception_v3": {"e": 3, "r": 1},
+    "alexnet": {"e": 2, "r": 1},
     "vgg": {"e": 4},
 }
 """What is elastic: kernels of 5 and 7 shrink, channels inside blocks, residual blocks, and images where no head flattens."""
@@ -160,7 +161,7 @@ def test_what_is_elastic(case: Exported) -> None:
     assert values["e"] == {0.5, 0.75, 1.0}
     assert max(values.get("ks", {3})) == {"convnext": 7, "convmixer": 7, "mobilenet_v3": 5}.get(case.name, 3)
     smallest, largest = macs_cost(space)(np.stack(extremes(space)))
-    assert smallest < largest / (1.3 if case.name == "vgg" else 5)
+    assert smallest < largest / (2 if case.name == "vgg" else 5)
 
 
 @torch.no_grad()
@@ -216,7 +217,7 @@ def test_channels_are_in_order_of_importance(case: Exported) -> None:
                 made += _made(case.net, f"{slot.name}/{slot.ops[i].name}")
             for i in group.readers:
                 weight = case.net.tensors[f"{slot.name}/{slot.ops[i].name}.weight"].double()
-                read += weight.transpose(0, 1).flatten(1).norm(dim=1).numpy()
+                read += weight.unflatten(1, (group.size, -1)).transpose(0, 1).flatten(1).norm(dim=1).numpy()
             for i in sorted(group.passers):
                 if isinstance(op := slot.ops[i], GroupNorm):  # which takes away the size of each group
                     rows = made.reshape(op.groups, op.size)
