@@ -190,8 +190,12 @@ class Supernet(ABC):
         """``weight`` (out, in, k, k) of op ``name`` with a smaller kernel: its centre, unless overridden."""
         return centre(weight, kernel)
 
+    def active_channels(self, name: str, tensor: Tensor, shape: TensorShape) -> Tensor:  # noqa: ARG002 (families use it)
+        """The channels that a tensor of op ``name`` keeps at its active shape: leading ones, unless overridden."""
+        return tensor[tuple(slice(size) for size in shape[:2])]
+
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
-        """The tensors of one op at its active size: leading channels along the first two axes, a smaller kernel.
+        """The tensors of one op at its active size: fewer channels along the first two axes, a smaller kernel.
 
         Args:
             name: ``"<slot>/<op>"``.
@@ -199,7 +203,7 @@ class Supernet(ABC):
         """
         found = {}
         for part, shape in {**op.weights, **op.buffers}.items():
-            tensor = self.tensors[f"{name}.{part}"][tuple(slice(size) for size in shape[:2])]
+            tensor = self.active_channels(name, self.tensors[f"{name}.{part}"], shape)
             if tensor.shape[2:] != shape[2:]:
                 tensor = self.shrink_kernel(name, tensor, shape[-1])
             found[f"{name}.{part}"] = tensor

@@ -22,9 +22,10 @@ from tests.convolutional._joined import (
     shufflenet_v2,
     squeezenet,
     vgg,
+    vovnet,
 )
 from tests.convolutional._parts import CLASSES, SIZE, Residual, conv_bn, head
-from tests.convolutional._residual import bit, nfnet, resnet, resnet_gn
+from tests.convolutional._residual import bit, nfnet, res2net, resnet, resnet_gn
 
 __all__ = ["CLASSES", "NETWORKS", "SIZE", "Residual", "conv_bn", "exported", "head", "initialised", "network", "resnet"]
 
@@ -32,6 +33,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resnet18": lambda: resnet((2, 2, 2, 2), 16, bottleneck=False),
     "resnet50": lambda: resnet((2, 3, 4, 2), 16, bottleneck=True),
     "resnext": lambda: resnet((2, 3, 2), 16, bottleneck=True, groups=8),
+    "res2net": res2net,
     "resnet_gn": resnet_gn,
     "bit": bit,
     "nfnet": nfnet,
@@ -47,6 +49,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "cspdarknet": cspdarknet,
     "googlenet": googlenet,
     "inception_v3": Inception,
+    "vovnet": vovnet,
     "alexnet": alexnet,
     "vgg": vgg,
 }

@@ -141,6 +141,30 @@ def cspdarknet() -> nn.Sequential:
     return nn.Sequential(conv_bn(3, 16, 3, act=nn.Mish), *stages, head(48))
 
 
+class OneShot(nn.Module):
+    """VoVNetV2's block (Lee and Park 2020): its layers are joined once, then gated."""
+
+    def __init__(self, i: int, mid: int, o: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(conv_bn(mid if j else i, mid, 3) for j in range(3))
+        self.join = conv_bn(i + 3 * mid, o)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(o, o, 1), nn.Hardsigmoid())
+        self.residual = i == o
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = [x]
+        for layer in self.layers:
+            found.append(layer(found[-1]))
+        y = self.join(torch.cat(found, 1))
+        return y * self.gate(y) + x if self.residual else y * self.gate(y)
+
+
+def vovnet() -> nn.Sequential:
+    pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+    blocks = (OneShot(32, 16, 48), OneShot(48, 16, 48), pool, OneShot(48, 24, 64), pool, OneShot(64, 24, 80))
+    return nn.Sequential(conv_bn(3, 16, 3, 2), conv_bn(16, 16, 3), conv_bn(16, 32, 3, 2), *blocks, head(80))
+
+
 class DenseBlock(nn.Module):
     """DenseNet (Huang et al. 2017): each layer sees all that came before."""
 

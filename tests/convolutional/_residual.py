@@ -32,6 +32,28 @@ def resnet(depths: Sequence[int], width: int, *, bottleneck: bool, groups: int =
     return nn.Sequential(*stages, head(channels))
 
 
+class Res2NetBlock(nn.Module):
+    """Res2Net's bottleneck (Gao et al. 2019): each quarter of the channels also gets what was made of the quarter before."""
+
+    def __init__(self, i: int, mid: int, o: int) -> None:
+        super().__init__()
+        self.expand, self.project = conv_bn(i, 4 * mid), conv_bn(4 * mid, o, act=None)
+        self.middle = nn.ModuleList(conv_bn(mid, mid, 3) for _ in range(3))
+        self.shortcut = conv_bn(i, o, act=None) if i != o else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = self.expand(x).chunk(4, 1)
+        found = [first]
+        for layer, quarter in zip(self.middle, others, strict=True):
+            found.append(layer(quarter if len(found) == 1 else quarter + found[-1]))
+        return F.relu(self.project(torch.cat(found, 1)) + self.shortcut(x))
+
+
+def res2net() -> nn.Sequential:
+    blocks = (Res2NetBlock(16, 8, 64), Res2NetBlock(64, 8, 64), Res2NetBlock(64, 12, 64))
+    return nn.Sequential(conv_bn(3, 16, 7, 2), nn.MaxPool2d(3, 2, 1), *blocks, head(64))
+
+
 def resnet_gn(depths: Sequence[int] = (2, 2, 2, 2), width: int = 16, groups: int = 8) -> nn.Sequential:
     """ResNet-18 with group norms (Wu and He 2018), instance norms in its first stage as in IBN-Net's b (Pan et al. 2018)."""
 

@@ -26,16 +26,18 @@ def shorter(ops: Sequence[Op], parts: Sequence[range], stretch: range) -> list[r
 
 
 def with_inner_channels(ops: Sequence[Op], parts: Sequence[range], found: Sequence[range]) -> list[range]:
-    """The stretches, with pieces of chains joined where one of them has no inner channels.
+    """The stretches, with pieces joined where one of them has no inner channels.
 
-    A piece with one convolution or linear map is joined to the next, the last one to that before it. So is a head that flattens
-    a feature map: its first linear map is large, and smaller if the convolution before it has fewer channels.
+    A piece of a chain with one convolution or linear map is joined to the next. A head with one is joined to what is before it,
+    unless that is a residual block. So is a head that flattens a feature map: its first linear map is large, and smaller if the
+    convolution before it has fewer channels.
     """
-    joined: list[range] = []
-    for stretch in found:
-        chains = joined and all(_is_chain(ops, parts, each) for each in (joined[-1], stretch))
-        ends = stretch.stop == len(ops) and (_maps(ops, parts, stretch) == 1 or _flattens(ops, stretch))
-        if chains and (ends or _maps(ops, parts, joined[-1]) == 1):
+    joined = [found[0]]
+    for stretch in found[1:]:
+        chains = all(_is_chain(ops, parts, each) for each in (joined[-1], stretch))
+        head = stretch.stop == len(ops) and (_maps(ops, parts, stretch) == 1 or _flattens(ops, stretch))
+        residual = any(isinstance(ops[part[-1]], Add) for part in _inside(parts, joined[-1]))
+        if (chains and _maps(ops, parts, joined[-1]) == 1) or (head and not residual):
             joined[-1] = range(joined[-1].start, stretch.stop)
         else:
             joined.append(stretch)

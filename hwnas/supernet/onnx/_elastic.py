@@ -52,6 +52,11 @@ class ElasticNetwork:
             found.append(ElasticSlot(self._slot_name(number), entering, ops))
         return found
 
+    @cached_property
+    def places(self) -> dict[str, tuple[ElasticSlot, int]]:
+        """The slot of each op, and its position in it, by ``"<slot>/<op>"``."""
+        return {f"{slot.name}/{op.name}": (slot, i) for slot in self.slots for i, op in enumerate(slot.ops)}
+
     def _slot_name(self, number: int) -> str:
         return "stem" if not number else "head" if number + 1 == len(self.positions) else f"blocks.{number - 1}"
 

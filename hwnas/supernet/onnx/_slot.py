@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from hwnas.space import LayerSpec
-from hwnas.space.ops import Add, Concat, Conv, GroupNorm, Linear, Op, Reshape, Shape
+from hwnas.space.ops import Add, Concat, Conv, GroupNorm, Linear, Op, Reshape, Shape, Slice
+from hwnas.supernet.onnx._group import WIDTHS, Group, Parts, Place
 from hwnas.supernet.onnx._stretches import is_residual
-from hwnas.supernet.onnx._widths import Group, column, groups, is_depthwise, is_grouped, together
-
-WIDTHS = (0.5, 0.75, 1.0)
-"""Shares of a slot's inner channels."""
+from hwnas.supernet.onnx._widths import column, groups, is_depthwise, is_grouped, together
 
 SMALLEST_KERNEL = 3
 
@@ -41,7 +39,7 @@ class ElasticSlot:
     @cached_property
     def widths(self) -> tuple[float, ...]:
         """Shares of the inner channels that lead to different numbers; empty if there is no choice."""
-        settings = {tuple(fewer(group.size, width, group.unit) for group in self.groups): width for width in WIDTHS}
+        settings = {tuple(group.kept(width) for group in self.groups): width for width in WIDTHS}
         found = tuple(sorted(settings.values()))
         return found if len(found) > 1 else ()
 
@@ -65,15 +63,18 @@ class ElasticSlot:
         """The layer for an input shape, a share of the inner channels, and a largest depthwise kernel."""
         return _layer(self, input_shape, width, kernel)
 
+    @cached_property
+    def rows(self) -> dict[int, Parts]:
+        """The elastic parts of the rows of weights, by the positions of their ops, wherever they are not all rows."""
+        return _parts((group, place) for group in self.groups for place in (*group.makers, *group.passers))
+
+    @cached_property
+    def columns(self) -> dict[int, Parts]:
+        """The elastic parts of the columns of weights, as `rows`."""
+        return _parts((group, place) for group in self.groups for place in group.readers)
+
     def __hash__(self) -> int:
         return hash((self.name, self.input_shape))
-
-
-def fewer(size: int, width: float, unit: int = 1) -> int:
-    """``width`` of ``size`` channels, rounded to whole units, and to whole SIMD vectors if there are enough."""
-    vectors = math.lcm(unit, 8 if size >= 64 else 4)
-    unit = vectors if 4 * vectors <= size else unit
-    return size if width == 1 else max(unit, int(size * width / unit + 0.5) * unit)
 
 
 def square_kernel(op: Op) -> int | None:
@@ -84,12 +85,23 @@ def square_kernel(op: Op) -> int | None:
     return op.kernel[0] if all(pad >= margin * d for pad, d in zip(op.pads, op.dilation * 2, strict=True)) else None
 
 
+def _parts(places: Iterable[tuple[Group, Place]]) -> dict[int, Parts]:
+    found: dict[int, list[tuple[Place, Group]]] = defaultdict(list)
+    for group, place in places:
+        if group.size != place.whole:
+            found[place.op].append((place, group))
+    return {op: Parts(each) for op, each in found.items()}
+
+
 @lru_cache(maxsize=65536)
 def _layer(slot: ElasticSlot, input_shape: Shape, width: float, kernel: int | None) -> LayerSpec:
-    channels = {i: fewer(group.size, width, group.unit) for group in slot.groups for i in group.makers}
+    lost: dict[int, dict[int, int]] = defaultdict(dict)  # channels, by op and the start of their group
+    for group in slot.groups:
+        for place in (*group.makers, *group.slices):
+            lost[place.op][place.start] = group.size - group.kept(width)
     shapes, ops = [input_shape], []
     for i, op in enumerate(slot.ops):
-        fitted = _fitted(replace(op, in_shapes=tuple(shapes[x] for x in op.inputs)), op, channels.get(i))
+        fitted = _fitted(replace(op, in_shapes=tuple(shapes[x] for x in op.inputs)), op, lost[i])
         if kernel is not None:
             fitted = _shrunk(fitted, kernel)
         ops.append(fitted)
@@ -97,16 +109,19 @@ def _layer(slot: ElasticSlot, input_shape: Shape, width: float, kernel: int | No
     return LayerSpec(_key(input_shape, ops), input_shape, tuple(ops))
 
 
-def _fitted(op: Op, largest: Op, channels: int | None) -> Op:
-    """An op adapted to the reduced channels of its inputs, and to ``channels`` outputs if given."""
+def _fitted(op: Op, largest: Op, lost: Mapping[int, int]) -> Op:
+    """An op adapted to the reduced channels of its inputs; ``lost`` are those of its outputs, or before or in a slice."""
     if isinstance(op, Conv):
         if is_grouped(largest):
             return replace(op, channels=op.in_shape[0], groups=op.in_shape[0] // together(largest))
-        return op if channels is None else replace(op, channels=channels)
+        return replace(op, channels=op.channels - sum(lost.values()))
     if isinstance(op, GroupNorm) and isinstance(largest, GroupNorm):
         return replace(op, groups=op.in_shape[0] // together(largest))
-    if isinstance(op, Linear) and channels is not None:
-        return replace(op, features=channels)
+    if isinstance(op, Linear):
+        return replace(op, features=op.features - sum(lost.values()))
+    if isinstance(op, Slice):
+        start, stop = (bound - sum(n for at, n in lost.items() if at < bound) for bound in (op.start, op.stop))
+        return replace(op, start=start, stop=stop)
     if isinstance(op, Reshape) and isinstance(largest, Reshape) and column(largest):
         return replace(op, to=(op.in_shape[0], *op.to[1:]))
     return op

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.space.ops import Conv, GroupNorm, Op
+from hwnas.supernet.onnx._group import Group, Place
 from hwnas.supernet.onnx._slot import ElasticSlot
-from hwnas.supernet.onnx._widths import Group, together
+from hwnas.supernet.onnx._widths import together
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -39,31 +40,44 @@ def sorted_weights(
         units = _importance(group, slot.ops, found, eps).reshape(-1, group.unit).sum(1)
         channels = np.arange(group.size).reshape(-1, group.unit)
         order = channels[np.argsort(-units, kind="stable")].reshape(-1)
-        for i in {*group.makers, *group.passers}:
-            found[i] = {part: array[order] for part, array in found[i].items()}
-        for i in group.readers:
-            weight = found[i]["weight"]
-            found[i]["weight"] = _columns(weight, group)[:, order].reshape(weight.shape)
+        for place in (*group.makers, *group.passers):
+            for part, array in found[place.op].items():
+                found[place.op][part] = _reordered(array, place.start + order, place)
+        for place in group.readers:
+            columns = _columns(found[place.op]["weight"], place).swapaxes(0, 1)
+            ordered = _reordered(columns, place.start + order, place).swapaxes(0, 1)
+            found[place.op]["weight"] = ordered.reshape(found[place.op]["weight"].shape)
     return found
 
 
+def _reordered(rows: NDArray[np.float32], order: NDArray[np.intp], place: Place) -> NDArray[np.float32]:
+    """Rows of which those at a place have another order."""
+    whole = np.arange(len(rows))
+    whole[place.start : place.start + len(order)] = order
+    return rows[whole]
+
+
 def _importance(group: Group, ops: Sequence[Op], weights: Sequence[Weights], eps: float) -> NDArray[np.float64]:
-    found = np.asarray(sum(_size(weights[i], eps) for i in group.makers), dtype=np.float64)
-    for i in sorted(group.passers):
-        op = ops[i]
+    def own(sizes: NDArray[np.float64], place: Place) -> NDArray[np.float64]:
+        return sizes[place.start : place.start + group.size]
+
+    made = np.asarray(sum(own(_size(weights[place.op], eps), place) for place in group.makers), dtype=np.float64)
+    for place in sorted(group.passers):
+        op = ops[place.op]
         if isinstance(op, GroupNorm):
-            rows = found.reshape(op.groups, -1)
-            found = (rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(TINY)).reshape(-1)
+            rows = made.reshape(-1, together(op))
+            made = (rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(TINY)).reshape(-1)
         elif isinstance(op, Conv):
-            found = found.reshape(op.groups, -1).sum(1).repeat(together(op))
-        if "weight" in weights[i]:  # a PRelu's slope does not scale positive values
-            found = found * _size(weights[i], eps)
-    return found * sum(_norms(_columns(weights[i]["weight"], group).swapaxes(0, 1)) for i in group.readers)
+            made = made.reshape(-1, together(op)).sum(1).repeat(together(op))
+        if "weight" in weights[place.op]:  # a PRelu's slope does not scale positive values
+            made = made * own(_size(weights[place.op], eps), place)
+    columns = ((_columns(weights[place.op]["weight"], place), place) for place in group.readers)
+    return made * sum(own(_norms(each.swapaxes(0, 1)), place) for each, place in columns)
 
 
-def _columns(weight: NDArray[np.float32], group: Group) -> NDArray[np.float32]:
+def _columns(weight: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
     """``(out, channels, numbers per channel)``: of a kernel, or of a feature map that was flattened."""
-    return weight.reshape(len(weight), group.size, -1)
+    return weight.reshape(len(weight), place.whole, -1)
 
 
 def _size(weights: Weights, eps: float) -> NDArray[np.float64]:

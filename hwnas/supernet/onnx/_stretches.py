@@ -3,7 +3,7 @@
 A cut is possible at a value through which every later op depends on the earlier ones. Between two such values lies one op, or
 several that branch and join: a residual block, an inception module. Slots combine these parts as networks are usually drawn:
 a residual block with the activation after its sum, an inverted bottleneck up to its linear projection, a squeeze with the
-branches that it feeds, a plain chain up to its pooling (`_chains`).
+branches that it feeds, branches with the convolution that reads their join, a plain chain up to its pooling (`_chains`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hwnas.space.ops import Activation, Add, BatchNorm, Concat, Conv, GroupNorm, Linear, Mul, Op, Pool, PRelu, Shuffle
+from hwnas.space.ops import (
+    Activation,
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    GlobalPool,
+    GroupNorm,
+    Linear,
+    Mul,
+    Op,
+    Pool,
+    PRelu,
+    Shuffle,
+)
 from hwnas.supernet.onnx._chains import shorter, with_inner_channels
 
 ACTIVATIONS = (Activation, PRelu)
@@ -37,22 +51,45 @@ def stretches(ops: Sequence[Op]) -> list[range]:
     parts = segments(ops)
     starts = {0}
     for i, part in enumerate(parts):
-        branched, last = len(part) > 1, ops[part[-1]]
-        if branched and isinstance(last, Add):
+        if len(part) > 1 and isinstance(ops[part[-1]], Add):
             starts.add(part.start)
-        after: tuple[type[Op], ...] = ()
-        if branched and isinstance(last, (Add, Concat)):
-            after = (*ACTIVATIONS, Shuffle) if _may_end_activated(ops, part) else (Shuffle,)
-        elif not branched and isinstance(last, Pool):
-            after = ACTIVATIONS
-        elif not branched and isinstance(last, Conv) and not _is_activated(ops, parts, i):
-            after = (Pool,)
-        if after:
-            starts.add(_end(ops, parts, i, after))
+        last = _last(ops, parts, i)
+        if last is not None:
+            starts.add(parts[last].stop)
     ends = [*sorted(starts - {len(ops)}), len(ops)]
     whole = [range(a, b) for a, b in pairwise(ends)]
     pieces = [piece for stretch in whole for piece in shorter(ops, parts, stretch)]
     return with_inner_channels(ops, parts, _with_weights(ops, pieces))
+
+
+def _last(ops: Sequence[Op], parts: Sequence[range], i: int) -> int | None:
+    """The last part of the slot that ends with part ``i`` or what follows and belongs to it; None if none ends there."""
+    branched, last = len(parts[i]) > 1, ops[parts[i][-1]]
+    if branched and isinstance(last, Concat) and (reader := _reader(ops, parts, i)) is not None:
+        return reader
+    if branched and isinstance(last, (Add, Concat)):
+        return _followed(ops, parts, i, (*ACTIVATIONS, Shuffle) if _may_end_activated(ops, parts[i]) else (Shuffle,))
+    if not branched and isinstance(last, Pool):
+        return _followed(ops, parts, i, ACTIVATIONS)
+    if not branched and isinstance(last, Conv) and not _is_activated(ops, parts, i):
+        return _followed(ops, parts, i, (Pool,))
+    return None
+
+
+def _reader(ops: Sequence[Op], parts: Sequence[range], i: int) -> int | None:
+    """The convolution that reads the join at the end of part ``i``, with its activation and gate, if it belongs to the join.
+
+    It does not if its output could be inner channels of the next slot: those are read by neither a pool nor a join or sum.
+    """
+    n = _followed(ops, parts, i, (*ACTIVATIONS, BatchNorm)) + 1
+    if n >= len(parts) or len(parts[n]) > 1 or not isinstance(ops[parts[n].start], Conv):
+        return None
+    n = _followed(ops, parts, n, (*ACTIVATIONS, BatchNorm))
+    while n + 1 < len(parts) and len(parts[n + 1]) > 1 and isinstance(ops[parts[n + 1][-1]], Mul):
+        n += 1
+    (following, *_) = parts[n + 1 :] or [range(0)]
+    kinds = (Pool, GlobalPool) if len(following) == 1 else (Add, Concat)
+    return n if any(isinstance(ops[k], kinds) and following.start in ops[k].inputs for k in following) else None
 
 
 def is_residual(ops: Sequence[Op]) -> bool:
@@ -90,11 +127,11 @@ def _is_activated(ops: Sequence[Op], parts: Sequence[range], i: int) -> bool:
     return isinstance(after, (*ACTIVATIONS, BatchNorm, GroupNorm) if len(parts[i + 1]) == 1 else Mul)
 
 
-def _end(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op], ...]) -> int:
-    """The end of a slot whose last part is ``i``, extended by the ops of some kinds that follow it."""
+def _followed(ops: Sequence[Op], parts: Sequence[range], i: int, kinds: tuple[type[Op], ...]) -> int:
+    """The last of the parts from ``i`` on whose ops are of some kinds."""
     while i + 1 < len(parts) and len(parts[i + 1]) == 1 and isinstance(ops[parts[i + 1][0]], kinds):
         i += 1
-    return parts[i].stop
+    return i
 
 
 def _with_weights(ops: Sequence[Op], found: list[range]) -> list[range]:

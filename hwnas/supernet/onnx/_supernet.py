@@ -19,6 +19,7 @@ from hwnas.space import SearchSpace, network_inputs, with_classes
 from hwnas.space.ops import Affine, Transpose
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._checkpoint import Misfit
+from hwnas.supernet._family import TensorShape
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet.onnx._elastic import ElasticNetwork
 from hwnas.supernet.onnx._open import EPS, elastic_file, outline_of, outlined_network, read_file
@@ -84,6 +85,16 @@ class OnnxSupernet(Supernet):
         if (found.input_shape, found.ops) != (cls.network_of.input_shape, cls.network_of.ops):
             raise Misfit(f"checkpoint {path}", f"its network is not {cls.network_of.name}", "pass it as --supernet")
         return cls(_tensors(cls.network_of, found), file.name)
+
+    def active_channels(self, name: str, tensor: Tensor, shape: TensorShape) -> Tensor:
+        """Leading channels, of each part where several lie side by side."""
+        slot, op = self.network_of.places[name]
+        for axis, parts in enumerate((slot.rows.get(op), slot.columns.get(op))[: tensor.ndim]):
+            if parts is not None and tensor.shape[axis] > shape[axis]:
+                each = tensor.shape[axis] // parts.whole  # numbers per channel, where a feature map was flattened
+                spans = parts.spans(shape[axis] // each)
+                tensor = torch.cat([tensor.narrow(axis, a * each, (b - a) * each) for a, b in spans], axis)
+        return super().active_channels(name, tensor, shape)
 
     def adapted(self, data: Task) -> OnnxSupernet:
         """The supernet with batch norms in the places where an exporter may have folded them, from statistics of ``data``."""

@@ -20,6 +20,7 @@ from hwnas.space import Population, macs_cost
 from hwnas.space.ops import Conv, GroupNorm
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet, onnx_model, recalibrate
 from hwnas.supernet.onnx import elastic_file, outlined_network
+from hwnas.supernet.onnx._group import Group, Place
 from hwnas.task import Inputs, Score, Specs, top1
 from tests.convolutional import NETWORKS, SIZE, Residual, exported, network
 
@@ -27,6 +28,7 @@ GENES = {
     "resnet18": {"e": 8, "d": 4, "r": 1},
     "resnet50": {"e": 11, "d": 4, "r": 1},
     "resnext": {"e": 7, "d": 3, "r": 1},
+    "res2net": {"e": 3, "d": 1, "r": 1},
     "resnet_gn": {"e": 8, "d": 4, "r": 1},
     "bit": {"e": 7, "d": 3, "r": 1},
     "nfnet": {"e": 6, "d": 2, "r": 1},
@@ -39,9 +41,10 @@ GENES = {
     "squeezenet": {"e": 5, "r": 1},
     "shufflenet_v2": {"e": 17, "r": 1},
     "densenet": {"e": 10, "r": 1},
-    "cspdarknet": {"e": 4, "r": 1},
+    "cspdarknet": {"e": 3, "r": 1},
     "googlenet": {"e": 4, "r": 1},
     "inception_v3": {"e": 3, "r": 1},
+    "vovnet": {"e": 4, "d": 1, "r": 1},
     "alexnet": {"e": 2, "r": 1},
     "vgg": {"e": 4},
 }
@@ -164,6 +167,15 @@ def test_what_is_elastic(case: Exported) -> None:
     assert smallest < largest / (2 if case.name == "vgg" else 5)
 
 
+def _kept(net: Supernet, row: np.ndarray) -> dict[str, Tensor]:
+    """Ones where a subnet takes a number of the shared tensors, zeros elsewhere."""
+    ones = {name: torch.ones_like(tensor).requires_grad_() for name, tensor in net.tensors.items()}
+    with torch.enable_grad():
+        taken = sum(tensor.sum() for tensor in net.alike(ones).weights(row).values())
+    assert isinstance(taken, Tensor)
+    return dict(zip(ones, torch.autograd.grad(taken, list(ones.values()), materialize_grads=True), strict=True))
+
+
 @torch.no_grad()
 def test_a_subnet_is_the_network_with_the_rest_of_its_weights_zero(case: Exported) -> None:
     """Fewer channels, smaller kernels and dropped blocks, all at once: what is cut away is exactly what zeros would do."""
@@ -171,13 +183,8 @@ def test_a_subnet_is_the_network_with_the_rest_of_its_weights_zero(case: Exporte
     for row in space.sample(3, np.random.default_rng(2), distinct_uniform=False):
         whole = case.largest.copy()
         whole[space.input_genes] = row[space.input_genes]
-        zeroed = {name: torch.zeros_like(tensor) for name, tensor in case.net.tensors.items()}
-        for name, kept in case.net.weights(row).items():
-            place = zeroed[name][tuple(slice(size) for size in kept.shape[:2])]
-            if place.shape != kept.shape:
-                margin = (place.shape[-1] - kept.shape[-1]) // 2
-                place = place[..., margin:-margin, margin:-margin]
-            place.copy_(kept)
+        kept = _kept(case.net, row)
+        zeroed = {name: tensor * kept[name] for name, tensor in case.net.tensors.items()}
         x = images(int(space.decode(row).get("r", SIZE)))
         close(case.net.forward(row, x), case.net.alike(zeroed).forward(whole, x))
 
@@ -211,20 +218,21 @@ def test_channels_are_in_order_of_importance(case: Exported) -> None:
     assert any(slot.groups for slot in network_of.slots)
     for slot in network_of.slots:
         for group in slot.groups:
-            made = np.zeros(group.size)
-            read = np.zeros(group.size)
-            for i in group.makers:
-                made += _made(case.net, f"{slot.name}/{slot.ops[i].name}")
-            for i in group.readers:
-                weight = case.net.tensors[f"{slot.name}/{slot.ops[i].name}.weight"].double()
-                read += weight.unflatten(1, (group.size, -1)).transpose(0, 1).flatten(1).norm(dim=1).numpy()
-            for i in sorted(group.passers):
-                if isinstance(op := slot.ops[i], GroupNorm):  # which takes away the size of each group
-                    rows = made.reshape(op.groups, op.size)
+            made, read = np.zeros(group.size), np.zeros(group.size)
+            for place in group.makers:
+                made += _part(_made(case.net, f"{slot.name}/{slot.ops[place.op].name}"), place, group)
+            for place in group.readers:
+                weight = case.net.tensors[f"{slot.name}/{slot.ops[place.op].name}.weight"].double()
+                columns = weight.unflatten(1, (place.whole, -1)).transpose(0, 1).flatten(1)
+                read += _part(columns.norm(dim=1).numpy(), place, group)
+            for place in sorted(group.passers):
+                if isinstance(op := slot.ops[place.op], GroupNorm):  # which takes away the size of each group
+                    rows = made.reshape(-1, op.size)
                     made = (rows / np.sqrt(np.square(rows).sum(1))[:, None]).reshape(-1)
                 elif isinstance(op, Conv):  # whose filters read all of their group
-                    made = made.reshape(op.groups, -1).sum(1).repeat(op.in_shape[0] // op.groups)
-                made *= _made(case.net, f"{slot.name}/{op.name}")
+                    size = op.in_shape[0] // op.groups
+                    made = made.reshape(-1, size).sum(1).repeat(size)
+                made *= _part(_made(case.net, f"{slot.name}/{op.name}"), place, group)
             units = (made * read).reshape(-1, group.unit).sum(1)
             assert (np.diff(units) <= 1e-9 * units.max()).all(), slot.name
 
@@ -253,6 +261,10 @@ def test_group_norms_keep_whole_groups(tmp_path: Path) -> None:
                 assert sum(same) == 1
             widths.add(op.in_shape[0] / len(filters.weight))
     assert widths == {0.5, 0.75, 1.0}
+
+
+def _part(sizes: np.ndarray, place: Place, group: Group) -> np.ndarray:
+    return sizes[place.start : place.start + group.size]
 
 
 def _made(net: Supernet, op: str) -> np.ndarray:
