@@ -65,8 +65,8 @@ def fit(
 ) -> None:
     """Fit a predictor of a metric; print cross-validated Kendall tau, RMSE and MAPE, and the learning curve.
 
-    Values are fitted as if they were exact. If accuracies were measured on a few hundred samples, they depend on these
-    samples, and so do the printed scores.
+    If the files say how far values err (`f1_std`, or `n_images` beside an accuracy), gp, ridge and mlp take that into account.
+    Printed scores are on the same samples.
 
     Example: hwnas fit accuracy.csv --space ofa_mbv3_w1.0 --model gp --out mine.safetensors
     """
@@ -87,7 +87,7 @@ def fit(
     predictor = new_predictor(model, domain, seed)  # an unknown kind is refused before files are read
     measured = MeasuredData.read(data or [], domain, metric)
     name, unit = measured.card.metric, measured.card.unit
-    fitted = fit_and_score(predictor, measured.x, measured.y, measured.card, k=folds, seed=seed)
+    fitted = fit_and_score(predictor, measured.x, measured.y, measured.card, k=folds, seed=seed, errors=measured.errors)
     if as_json:
         about = {"space": domain.name, "model": model, "metric": name, "data": list(measured.card.data)}
         say(json.dumps(about | dict(predictor.card.scores)))
@@ -97,7 +97,9 @@ def fit(
         rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
     if measured.on_samples:
-        notice(f"{name} is fitted as if it were exact: these scores hold only for the samples that it was measured on")
+        told = measured.errors if predictor.hears_errors else None
+        how = "as if it were exact" if told is None else f"as exact to {told.mean():.2g}{f' {unit}' if unit else ''}"
+        notice(f"{name} is fitted {how}: these scores hold only for the samples that it was measured on")
     if out is not None:
         save_predictor(predictor, out)
         either = f" --objectives {name}:max,{LATENCY.name}   (or {name}:min, if less is better)"

@@ -64,20 +64,32 @@ class Predictor(ABC):
     """
 
     kind: ClassVar[str]
+    hears_errors: ClassVar[bool] = True
+    """Whether it predicts other samples better if it is told how far measurements err. Most kinds do."""
 
     def __init__(self, space: SearchSpace, seed: int = 0) -> None:
         self.space = space.whole
         self.seed = seed
+        self.least_noise = 0.0
         self.card = Card()
         self.fitted = False
 
-    def fit(self, x: NDArray[Any], y: NDArray[Any], noise: NDArray[Any] | None = None) -> Self:
+    def fit(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        noise: NDArray[Any] | None = None,
+        *,
+        errors: NDArray[Any] | None = None,
+    ) -> Self:
         """Fit to measured rows, with repeated subnets averaged. Returns the predictor itself.
 
         Args:
             x: ``(n, g)`` rows.
             y: ``(n,)`` measured values.
             noise: ``(n,)`` relative standard deviations of the measurements; equal by default.
+            errors: ``(n,)`` standard errors of the values, in their unit, due to the choice of the samples; instead of ``noise``.
+                Similar subnets measured on the same samples err alike, which a fit cannot tell from a real effect.
 
         Raises:
             SpaceError: ``x`` holds no rows of this space.
@@ -86,6 +98,7 @@ class Predictor(ABC):
         """
         x = self.space.canonical(self._rows(x))
         targets = np.asarray(y, dtype=float)
+        noise = errors if errors is not None else noise
         spread = np.ones(len(x)) if noise is None else np.asarray(noise, dtype=float)
         for name, values in (("targets", targets), ("noise", spread)):
             if values.shape != (len(x),):
@@ -101,6 +114,7 @@ class Predictor(ABC):
         if len(merged) < MIN_SUBNETS:
             found = count_of(len(merged), "distinct subnet")
             raise PredictorError(found, f"a predictor needs at least {MIN_SUBNETS}", "measure more subnets")
+        self.least_noise = 0.0 if errors is None else float(np.sqrt((spread**2).mean()))
         self._fit(merged, y_mean, variance)
         self.card = replace(self.card, covered=_covered(self.space, merged))
         self.fitted = True

@@ -32,7 +32,9 @@ class Fitted:
     curve: Sequence[tuple[int, Scores]]
 
 
-def fit_and_score(predictor: Predictor, x: Population, y: Vector, card: Card, *, k: int, seed: int) -> Fitted:
+def fit_and_score(
+    predictor: Predictor, x: Population, y: Vector, card: Card, *, k: int, seed: int, errors: Vector | None = None
+) -> Fitted:
     """Fit to all rows, then to parts of them for the scores.
 
     Hyperparameters are searched for once, on all rows; folds and the learning curve reuse them.
@@ -44,24 +46,26 @@ def fit_and_score(predictor: Predictor, x: Population, y: Vector, card: Card, *,
         card: describes the values; the covered choices and the scores are added to it.
         k: number of folds.
         seed: of folds and of the learning curve.
+        errors: ``(n,)`` standard errors of the values, due to the choice of samples that all were measured on; None if unknown.
 
     Raises:
         PredictorError: as :meth:`Predictor.fit`, or there are fewer subnets than folds.
     """
     sizes = curve_sizes(int(subnet_groups(predictor.space, x).max(initial=-1)) + 1)
     steps = 1 + k + len(sizes)
+    errors = errors if predictor.hears_errors else None
     with progress("fitting") as advance:
         advance(0, steps, count_of(len(x), "row"))
-        predictor.fit(x, y)
+        predictor.fit(x, y, errors=errors)
         predicted, std = k_fold(
-            predictor.unfitted, predictor.space, x, y, k=k, seed=seed,
+            predictor.unfitted, predictor.space, x, y, errors, k=k, seed=seed,
             progress=lambda fold: advance(1 + fold, steps, f"cross-validating, fold {fold + 1} of {k}"),
         )  # fmt: skip
         curve: list[tuple[int, Scores]] = []
         for i, size in enumerate(sizes):
             advance(1 + k + i, steps, f"learning curve, {size:,} subnets")
             repeats = REPEATS if size <= FEW else 1
-            point = curve_point(predictor.unfitted, predictor.space, x, y, size, repeats=repeats, seed=seed)
+            point = curve_point(predictor.unfitted, predictor.space, x, y, size, errors, repeats=repeats, seed=seed)
             curve.append((size, point))
     whole = score(predicted, y, std)
     scores = {f"{k}_fold": whole.as_dict(), "learning_curve": {str(n): s.as_dict() for n, s in curve}}

@@ -51,7 +51,8 @@ class MlpEnsemble(Predictor):
 
     def _fit(self, x: Population, y: Vector, variance: Vector) -> None:
         ridge = self._ridge
-        ridge.fit(x, y, np.sqrt(variance))
+        spread = np.sqrt(variance)
+        ridge.fit(x, y, spread, errors=spread if self.least_noise else None)
         left = y - ridge.predict(x)
         self._unit = max(float(left.std()), 1e-9)
         rng = np.random.default_rng(self.seed)

@@ -20,6 +20,7 @@ class Additive(StructuredPredictor):
     """``additive``: a sum of one term per gene, so that exact fronts can be computed; less accurate than ``ridge``."""
 
     kind = "additive"
+    hears_errors = False  # its misfit is larger than the errors, and weights by them would be wrong
     parts = ("one_hot", "continuous_terms")
     rbf = False
 

@@ -81,6 +81,7 @@ def k_fold(
     space: SearchSpace,
     x: Population,
     y: Vector,
+    errors: Vector | None = None,
     *,
     k: int,
     seed: int = 0,
@@ -88,7 +89,7 @@ def k_fold(
 ) -> tuple[Vector, Vector]:
     """``(n,)`` out-of-fold predictions and ``(n,)`` standard deviations, over ``k`` folds grouped by subnet.
 
-    ``progress`` is called with the number of each fold, from 0, before it begins.
+    ``errors`` are as in :meth:`Predictor.fit`. ``progress`` is called with the number of each fold, from 0, before it begins.
     """
     predicted, std = np.empty(len(x)), np.empty(len(x))
     splits = folds(subnet_groups(space, x), k, seed)
@@ -99,7 +100,7 @@ def k_fold(
     for fold, held in enumerate(splits):
         if progress is not None:
             progress(fold)
-        predicted[held], std[held] = _held_out(new, x, y, held)
+        predicted[held], std[held] = _held_out(new, x, y, errors, held)
     return predicted, std
 
 
@@ -112,7 +113,15 @@ def curve_sizes(subnets: int) -> list[int]:
 
 
 def curve_point(
-    new: NewPredictor, space: SearchSpace, x: Population, y: Vector, size: int, *, repeats: int, seed: int = 0
+    new: NewPredictor,
+    space: SearchSpace,
+    x: Population,
+    y: Vector,
+    size: int,
+    errors: Vector | None = None,
+    *,
+    repeats: int,
+    seed: int = 0,
 ) -> Scores:
     """A point of a learning curve: scores after fitting to ``size`` random subnets, on all others; the mean of ``repeats``."""
     groups = subnet_groups(space, x)
@@ -120,14 +129,16 @@ def curve_point(
     for repeat in range(repeats):
         order = np.random.default_rng([seed, repeat]).permutation(int(groups.max()) + 1)
         held = ~np.isin(groups, order[:size])
-        predicted, std = _held_out(new, x, y, held)
+        predicted, std = _held_out(new, x, y, errors, held)
         runs.append(astuple(score(predicted, y[held], std)))
     tau, rmse, mape, bias, coverage, n = np.mean(runs, axis=0).tolist()
     return Scores(tau, rmse, mape, bias, coverage, round(n))
 
 
-def _held_out(new: NewPredictor, x: Population, y: Vector, held: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+def _held_out(
+    new: NewPredictor, x: Population, y: Vector, errors: Vector | None, held: NDArray[np.bool_]
+) -> tuple[Vector, Vector]:
     """Predictions and standard deviations for held-out rows, by a predictor fitted to the others."""
-    model = new().fit(x[~held], y[~held])
+    model = new().fit(x[~held], y[~held], errors=None if errors is None else errors[~held])
     model.extend_coverage(x[held])
     return model.predict(x[held]), model.predict_std(x[held])

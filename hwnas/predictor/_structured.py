@@ -48,8 +48,6 @@ class StructuredPredictor(Predictor):
         space, seed: see :class:`Predictor`.
         evidence_rows: size of the random subset that hyperparameters are fitted to.
         given: hyperparameters to use; None fits them.
-        least_noise: known lower bound of the measurements' standard deviation, in their unit. Similar subnets measured on the
-            same samples have similar errors, which a fit cannot tell from a real effect.
     """
 
     parts: ClassVar[tuple[str, ...]]
@@ -61,16 +59,15 @@ class StructuredPredictor(Predictor):
         seed: int = 0,
         evidence_rows: int = EVIDENCE_ROWS,
         given: Hyperparameters | None = None,
-        least_noise: float = 0.0,
     ) -> None:
         super().__init__(space, seed)
-        self.evidence_rows, self.given, self.least_noise = evidence_rows, given, least_noise
+        self.evidence_rows, self.given = evidence_rows, given
         self.features = Features(self.space)
         self.hyperparameters: Hyperparameters | None = None
 
     def unfitted(self) -> Self:
         given = self.hyperparameters or self.given
-        return type(self)(self.space, self.seed, self.evidence_rows, given, self.least_noise)
+        return type(self)(self.space, self.seed, self.evidence_rows, given)
 
     # --- fitting ----------------------------------------------------------------------------
 

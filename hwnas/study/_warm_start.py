@@ -13,6 +13,7 @@ from hwnas.files import ends_in, file_hash
 from hwnas.metric import QUALITY
 from hwnas.progress import notice
 from hwnas.quantity import count_of
+from hwnas.study._measured_data import errors_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def _prior(space: SearchSpace, name: str, column: str) -> Predictor:
         whole = _space_of(frame, space.whole)
         with in_file(path):
             x, y = read_archs(frame, whole), read_metric(frame, column)
-        fitted = new_predictor(KIND, whole).fit(x, y)
+        fitted = new_predictor(KIND, whole).fit(x, y, errors=errors_in(frame, column, y))
         # The search may visit resolutions at which nothing was measured; the prior extrapolates to them.
         ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], np.int16)
         fitted.extend_coverage(ends[:, : whole.n_genes])

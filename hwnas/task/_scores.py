@@ -108,8 +108,8 @@ def top1(scored: Scored) -> float:
     return 100 * correct / n if n else float("nan")
 
 
-def share_errors(percent: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """``(k,)`` standard errors of shares of ``n`` samples, in percent, due to the choice of the samples."""
+def share_errors(percent: NDArray[np.float64], n: int | NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(k,)`` standard errors of shares of ``n`` samples (each share's own), in percent, due to the choice of the samples."""
     share = (percent / 100 * n + 1) / (n + 2)  # Laplace's estimate: a share of 0 or 100 % has an error too
     return np.asarray(100 * np.sqrt(share * (1 - share) / n))
 

@@ -88,13 +88,13 @@ def test_errors_that_like_subnets_share_are_not_taken_for_what_they_have_in_comm
     x, y = x[:100], y[:100]
     measured = y + 0.8 * np.sin(3 * x[:, :4].sum(axis=1))  # as smooth as what is measured, and no part of it
     least = 0.8 / np.sqrt(2)
-    naive, told = (GaussianProcess(space, least_noise=noise).fit(x, measured) for noise in (0.0, least))
+    naive, told = (GaussianProcess(space).fit(x, measured, errors=e) for e in (None, np.full(100, least)))
     assert told.hyperparameters is not None
     assert told.hyperparameters.noise * measured.std() ** 2 == pytest.approx(least**2, rel=0.2)
     error = [np.sqrt(np.mean((values - y) ** 2)) for values in (measured, naive.predict(x), told.predict(x))]
     assert error[2] < 0.8 * min(error[:2])
-    assert told.unfitted().least_noise == least
-    assert GaussianProcess(space, least_noise=1e6).fit(x, y).predict(x) == pytest.approx(y.mean(), abs=0.01)
+    assert told.unfitted().fit(x, measured).predict(x) == pytest.approx(told.predict(x)), "folds know it too"
+    assert GaussianProcess(space).fit(x, y, errors=np.full(100, 1e6)).predict(x) == pytest.approx(y.mean(), abs=0.01)
 
 
 def test_hyperparameters_are_kept_for_parts_of_the_data(mobile):

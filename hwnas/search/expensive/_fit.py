@@ -22,9 +22,7 @@ def gaussian_process(space: SearchSpace, errors: Errors | None = None) -> Fit:
     ends = np.array([[d[0] for d in space.domain], [d[-1] for d in space.domain]], dtype=np.int16)
 
     def fit(x: Population, y: Vector) -> Surrogate:
-        noise = None if errors is None else errors(x)
-        least = 0.0 if noise is None else float(np.sqrt((noise**2).mean()))
-        predictor = GaussianProcess(space, least_noise=least).fit(x, y, noise)
+        predictor = GaussianProcess(space).fit(x, y, errors=None if errors is None else errors(x))
         predictor.extend_coverage(ends)
         return predictor
 
