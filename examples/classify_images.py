@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from PIL import Image
+from PIL import Image, ImageOps
 
 if len(sys.argv) < 3:
     print("usage: python examples/classify_images.py deploy cat.jpg ...", file=sys.stderr)
@@ -24,7 +24,8 @@ size, shorter = how["crop_size"]["height"], how["size"].get("shortest_edge")
 for file in files:
     if not Path(file).is_file():
         sys.exit(f"{file}: there is no such file; give images")
-    image = Image.open(file).convert("RGB" if len(how["image_mean"]) == 3 else "L")
+    image = ImageOps.exif_transpose(Image.open(file))  # upright, as in training
+    image = image.convert("RGB" if len(how["image_mean"]) == 3 else "L")
     whole = (how["size"].get("width"), how["size"].get("height"))
     width, height = (int(shorter * side / min(image.size)) for side in image.size) if shorter else whole
     left, top = round((width - size) / 2), round((height - size) / 2)

@@ -7,13 +7,14 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
@@ -192,11 +193,14 @@ class ImageFolder:
         return shape[1]
 
     def _opened(self, path: Path) -> Image.Image | None:
-        """The image in the network's colours; None, with the reason in ``broken``, if it does not decode or has more than
+        """The image, upright and in the network's colours; None, with the reason in ``broken``, if it does not decode or has more than
         8 bits."""
         try:
             with Image.open(path) as image:
                 if image.mode not in DEEP:
+                    image.load()
+                    with suppress(SyntaxError):  # what is noted is damaged, not the image
+                        ImageOps.exif_transpose(image, in_place=True)
                     return image.convert(self.preprocessing.mode)
                 self.broken[path] = f"more than 8 bits per channel ({image.mode}), convert to 8"
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:

@@ -66,6 +66,29 @@ def test_images_are_grey_for_a_network_of_one_channel(image_folder: Path) -> Non
         list(data.validation(SHAPE))
 
 
+def test_photos_are_shown_as_their_camera_was_held(tmp_path: Path) -> None:
+    """To validation, calibration and training alike. A damaged note turns nothing."""
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    sideways, orientation = Image.Exif(), 0x0112
+    sideways[orientation] = 6  # to be turned clockwise
+    shown = []
+    for name, image, exif in (
+        ("noted", pixels, sideways.tobytes()),
+        ("upright", np.rot90(pixels, -1), b""),
+        ("damaged", np.rot90(pixels, -1), b"Exif\0\0no exif"),
+    ):
+        for split in ("train", "val"):
+            file = tmp_path / name / split / "a" / "x.png"
+            file.parent.mkdir(parents=True)
+            Image.fromarray(np.ascontiguousarray(image)).save(file, **({"exif": exif} if exif else {}))
+        data = opened(tmp_path / name, 1, batch_size=1)
+        render, _ = data.training_batch(0, seed=0)
+        shown.append([next(data.validation(SHAPE))[0], next(data.calibration(SHAPE)), render(SHAPE)])
+        assert not data.broken
+    for noted, *others in zip(*shown, strict=True):
+        assert all(torch.equal(noted, other) for other in others)
+
+
 @pytest.mark.parametrize("n", [5, 20, 1000])
 def test_tells_beforehand_how_many_images_calibration_has(n: int, image_folder: Path):
     data = opened(image_folder, n_calibration=n)
