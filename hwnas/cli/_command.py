@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from hwnas.cli._console import say
-from hwnas.cli._errors import guarded
+from hwnas.cli._errors import as_typed, guarded
 from hwnas.files import ends_in
 
 ADD_COLUMNS = frozenset({"measure", "predict"})
@@ -22,7 +23,7 @@ OF_EVALUATIONS = frozenset({"checkpoint", "data", "images", "calibrate", "batch_
 
 
 class Command(TyperCommand):
-    """A command of hwnas."""
+    """A command of hwnas, whose errors are one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse as typer does, and check.
@@ -47,6 +48,11 @@ class Command(TyperCommand):
                     self._refuse_to_replace_inputs(ctx, written)
         return left
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; see :func:`guarded`."""
+        options = {param.opts[0]: ctx.params.get(param.name) for param in self.params if param.opts[0].startswith("--")}
+        return guarded(super().invoke, partial(as_typed, options=options))(ctx)
+
     def get_help(self, ctx: Any) -> str:
         """Typer's help, without the escapes of brackets that only boxes need."""
         return super().get_help(ctx).replace("\\[", "[")
@@ -64,9 +70,9 @@ class Command(TyperCommand):
 
 
 def add_commands(app: typer.Typer, *commands: Callable[..., None]) -> None:
-    """Add commands, whose errors become one line."""
+    """Add commands."""
     for command in commands:
-        app.command(cls=Command)(guarded(command))
+        app.command(cls=Command)(command)
 
 
 def command_group(name: str, purpose: str, *commands: Callable[..., None]) -> typer.Typer:

@@ -9,11 +9,11 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import typer
 
@@ -35,8 +35,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """``command``, with HwnasErrors and Ctrl-C turned into one line and an exit code.
+def guarded(command: Callable[P, R], spelled: Callable[[str], str] = str) -> Callable[P, R]:
+    """``command``, with HwnasErrors, as ``spelled``, and Ctrl-C turned into one line and an exit code.
 
     An interrupted command can add what is kept:
     ``raise KeyboardInterrupt("x.jsonl keeps 12 of 40 timings; the same command resumes")``.
@@ -50,13 +50,29 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             notice(str(error))
             raise typer.Exit(BAD_OUTCOME) from error
         except HwnasError as error:
-            say_error(str(error))
+            say_error(spelled(str(error)))
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:
             say_error(f"interrupted: {error}" if error.args else "interrupted")
             sys.exit(INTERRUPTED)
 
     return run
+
+
+def as_typed(message: str, options: Mapping[str, Any]) -> str:
+    """An error with the option that it begins with: the library, which has none, names ``images 300`` what was ``--images 300``.
+
+    Args:
+        message: of an error.
+        options: values by option (``--images``).
+    """
+    for option, value in options.items():
+        words = option.removeprefix("--").replace("-", " ")
+        given = value if isinstance(value, list) else [] if value is None or value is False else [value]
+        said = [f"{words}: ", *(f"{words} {each}: " for each in given), *(f"{words} {each!r}: " for each in given)]
+        if given and message.startswith(tuple(said)):
+            return option + message.removeprefix(words)
+    return message
 
 
 def say_error(message: str) -> None:

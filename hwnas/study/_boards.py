@@ -158,7 +158,7 @@ def names_of(devices: Sequence[str]) -> list[str]:
         name = _name_of(latency.remote_machine(device)) if latency.is_remote(device) else device
         if name in names:
             rule = "it is named twice" if device in devices[: len(names)] else f"another one is called {name} too"
-            raise DataError(f"--device {device}", rule, "drop one of them")
+            raise DataError(f"device {device}", rule, "drop one of them")
         names.append(name)
     return names
 

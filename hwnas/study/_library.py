@@ -37,7 +37,7 @@ def scored_precision(text: str) -> str:
     found = parse_precision(text)
     if "fp32" not in precision_parts(found):
         rule = "blocks are compared with the model's own, which are fp32"
-        raise DataError(f"--precision {text}", rule, f"write --precision fp32,{text}")
+        raise DataError(f"precision {text}", rule, f"write --precision fp32,{text}")
     return found
 
 
@@ -54,7 +54,7 @@ def sorted_model(given: Windows, path: Path) -> Windows:
     from hwnas.supernet import by_activity, described
 
     if not ends_in(path, ".safetensors"):
-        raise DataError(f"--sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
+        raise DataError(f"sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
     plain = replace(given, precision="fp32")  # neurons are sorted in the parent, which is fp32
     wanted = json.dumps(plain.facts())
     if not path.exists():
@@ -63,7 +63,7 @@ def sorted_model(given: Windows, path: Path) -> Windows:
         return replace(given, model=str(path))
     found = described(path).get(SORTED)
     if found != wanted and found != json.dumps(given.facts()):  # earlier versions wrote the precisions too
-        raise DataError(f"--sort {path}", "it exists, and was sorted on something else", "name another file")
+        raise DataError(f"sort {path}", "it exists, and was sorted on something else", "name another file")
     return replace(given, model=str(path))
 
 

@@ -48,16 +48,16 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
 
     if path.resolve() == Path(given.model).resolve():
         rule = f"--distil writes {path}, which is the model itself"
-        raise DataError(f"--out {path.with_suffix('.csv')}", rule, "write another --out")
+        raise DataError(f"out {path.with_suffix('.csv')}", rule, "write another --out")
     plain = replace(given, precision="fp32")  # lower precisions round what was learned
     identity = {**plain.facts(), "steps": steps, "learned_from": WINDOWS}
     wanted = json.dumps(identity)
     parts, journal_path = beside(path, "parts"), beside(path, "jsonl")
     if path.exists():
         if described(path).get(TAUGHT) != wanted:
-            rule = "it exists, and was made of something else"
+            rule = f"{path} exists, and was made of something else"
             remedy = f"write another --out, or remove it and {journal_path.name}"
-            raise DataError(f"--distil {steps}: {path}", rule, remedy)
+            raise DataError(f"distil {steps}", rule, remedy)
         return replace(given, model=str(path))
     batches = [*plain.text.unjudged(given.length, WINDOWS)]
     parts.mkdir(parents=True, exist_ok=True)

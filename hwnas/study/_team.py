@@ -35,7 +35,7 @@ def teamed(training: Training, workers: int | None) -> Iterator[Team]:
     size = Where(workers).workers or 1
     if under_torchrun():
         if workers is not None:
-            raise DataError(f"--workers {workers}", "torchrun sets the number of processes", "drop it")
+            raise DataError(f"workers {workers}", "torchrun sets the number of processes", "drop it")
         with joined_by_torchrun() as team, nullcontext() if team.leads else listening(Logged()):
             yield team
     elif size == 1:
@@ -84,4 +84,4 @@ def _why(size: int, ended: list[tuple[int, Outcome]]) -> Exception:
             return outcome.error
     reasons = [outcome.reason for _, outcome in ended if isinstance(outcome, Failed)]
     reason = next((reason for reason in reasons if not reason.startswith(MISSING)), "a worker is gone")
-    return SupernetError(f"--workers {size}", reason, "run the same command again, which resumes")
+    return SupernetError(f"workers {size}", reason, "run the same command again, which resumes")

@@ -177,7 +177,7 @@ class Training:
         net = net.adapted(task)
         if self.arch and (net.head_is_new or not fits):
             rule = f"its subnet learns from the largest, whose head does not have the {len(task.labels):,} classes of {folder}"
-            raise SupernetError("--front", rule, "train all subnets first: drop --front")
+            raise SupernetError("front", rule, "train all subnets first: drop --front")
         if net.head_is_new or not fits:
             other = "other " if net.classes == len(task.labels) else ""
             classes = count_of(net.classes, f"{other}class", f"{other}classes")
@@ -220,7 +220,7 @@ def arch_to_train(front: Front, row: int, supernet: str) -> str:
     own = open_space(supernet)
     if searched and plain_name(str(searched)) != plain_name(own.name):
         rule = f"it is of {searched}, and {supernet} is {own.name}"
-        raise DataError(f"--front {front.path}", rule, "train the network that was searched, or name its own front")
+        raise DataError(f"front {front.path}", rule, "train the network that was searched, or name its own front")
     return json.dumps({key: value for key, value in front.arch(row).items() if key in own.groups})
 
 
@@ -234,7 +234,7 @@ def _widened(net: Supernet, widths: Sequence[int]) -> Supernet:
 
     if not isinstance(net, TextEncoder | ImageEncoder):
         rule = "only encoders of Hugging Face folders have it"
-        raise SupernetError("--hidden-widths", rule, "drop it: the genes of this network are fixed")
+        raise SupernetError("hidden widths", rule, "drop it: the genes of this network are fixed")
     return net.with_widths(widths)
 
 

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from hwnas.cli import main
-from hwnas.cli._errors import guarded
+from hwnas.cli._errors import as_typed, guarded
 from hwnas.errors import HwnasError, SpaceError
 from hwnas.space import get_space
 from hwnas.study._space import restricted
@@ -22,6 +22,27 @@ def test_an_error_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> 
         guarded(command)()
     assert exit_.value.exit_code == 2
     assert capsys.readouterr().err == "error: two lines: a rule; a remedy\n"
+
+
+def test_an_error_of_the_library_names_the_option_that_was_typed() -> None:
+    options = {"--seed-archs": "a.csv", "--fix": ["d=1", "r=9"], "--racing": True, "--verify": False, "--prior": None}
+    for message, told in (
+        ("seed archs a.csv: a rule", "--seed-archs a.csv: a rule"),
+        ("seed archs b.csv: a rule", "seed archs b.csv: a rule"),
+        ("fix r=9: a rule", "--fix r=9: a rule"),
+        ("fix 'd=1': a rule", "--fix 'd=1': a rule"),
+        ("racing: a rule", "--racing: a rule"),
+        ("verify: a rule", "verify: a rule"),
+        ("prior: a rule", "prior: a rule"),
+        ("priority: a rule", "priority: a rule"),
+    ):
+        assert as_typed(message, options) == told
+
+
+def test_every_command_spells_its_options_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "--supernet", "digits", "--arch", "{}", "--threads", "2"])
+    assert capsys.readouterr().err.startswith("error: --threads 2: nothing is measured without a device; ")
 
 
 @pytest.mark.parametrize(("args", "line"), [((), "interrupted"), (("3 of 9 kept",), "interrupted: 3 of 9 kept")])

@@ -79,7 +79,7 @@ def test_the_space_is_taken_from_the_json_beside_the_subnets(hwnas: Hwnas) -> No
     assert pd.read_csv("p.csv")["macs"].tolist() == macs_cost(SPACE)(x).tolist()
     ran = hwnas(*common, "--space", "ofa_mbv3_w1.2")
     rule = "the JSON beside archs.csv says that its subnets are of ofa_mbv3_w1.0; drop --space"
-    assert (ran.code, ran.err) == (2, f"error: space ofa_mbv3_w1.2: {rule}\n")
+    assert (ran.code, ran.err) == (2, f"error: --space ofa_mbv3_w1.2: {rule}\n")
     write_provenance({"space": {**facts, "name": "renamed.onnx", "reference": "renamed.onnx"}}, "archs.json")
     for json_beside in (Path("archs.json").read_text(), '{"of": "another program"}'):
         Path("archs.json").write_text(json_beside)

@@ -124,6 +124,6 @@ def test_what_cannot_be_reached_is_one_line(
     monkeypatch.chdir(tmp_path)
     assert _run("--device", device or server.url, "--python", python) == 2
     error = capfd.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: device ssh://")
+    assert error.startswith("error: --device ssh://")
     assert re.search(message, error)
     assert not (tmp_path / "latency_tables").exists()

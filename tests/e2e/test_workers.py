@@ -164,7 +164,7 @@ def test_files_are_the_same_on_a_cluster_that_loses_a_node(hwnas: Hwnas, alone) 
         ran = hwnas(*SEARCH, "--cluster", address, "--workers", 64, "--out", "more.csv")
         assert (ran.code, ran.out) == (2, "")
         # It may not have noticed yet that a node is gone.
-        many = "error: workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
+        many = "error: --workers 64: the cluster has {} CPUs; lower it, leave it out, or add nodes\n"
         assert ran.err in (many.format(1), many.format(2))
         cluster.stdin.close()
 
@@ -263,5 +263,5 @@ def test_a_cluster_that_is_not_there_is_one_line(hwnas: Hwnas) -> None:
     for address in ("auto", "127.0.0.1:9"):
         ran = hwnas(*SEARCH, "--cluster", address)
         assert (ran.code, ran.out) == (2, "")
-        assert ran.err.startswith(f"error: cluster {address}: it cannot be reached (")
+        assert ran.err.startswith(f"error: --cluster {address}: it cannot be reached (")
         assert len(ran.err.splitlines()) == 1

@@ -70,7 +70,7 @@ def test_a_network_without_head_is_refused_before_a_machine_is_profiled(
     code, told = ran(capsys, "search", "--supernet", "hf:net", "--data", "data", "--evaluate", "--latency", "2ms")
     assert code == 2
     assert told == (
-        "error: supernet hf:net: it comes without a classification head; "
+        "error: --supernet hf:net: it comes without a classification head; "
         "train it first: hwnas train --supernet hf:net --data data --out own.safetensors\n"
     )
     assert sorted(path.name for path in desk.iterdir()) == ["data", "net"]
@@ -95,7 +95,7 @@ def test_columns_are_of_texts_and_of_evaluations(capsys: pytest.CaptureFixture[s
     code, told = ran(capsys, "evaluate", "--supernet", "digits", "--sample", "2", *COLUMNS, "--out", "x.csv")
     assert (
         code,
-        "text column words: only networks that classify texts read columns; drop --text-column" in told,
+        "--text-column words: only networks that classify texts read columns; drop --text-column" in told,
     ) == (2, True)
 
 

@@ -151,7 +151,7 @@ def test_numbers_of_workers_that_cannot_be_are_one_line(
     monkeypatch.chdir(folder / "here")
     with pytest.raises(SystemExit, match="2"):
         main([*TRAIN, "--workers", "0"])
-    assert capfd.readouterr().err == "error: workers 0: at least 1 is needed; raise it, or leave it out\n"
+    assert capfd.readouterr().err == "error: --workers 0: at least 1 is needed; raise it, or leave it out\n"
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     with pytest.raises(SystemExit, match="2"):
         main([*TRAIN, "--workers", "2"])
