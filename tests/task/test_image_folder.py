@@ -80,7 +80,7 @@ def test_photos_are_shown_as_their_camera_was_held(tmp_path: Path) -> None:
         for split in ("train", "val"):
             file = tmp_path / name / split / "a" / "x.png"
             file.parent.mkdir(parents=True)
-            Image.fromarray(np.ascontiguousarray(image)).save(file, **({"exif": exif} if exif else {}))
+            Image.fromarray(np.ascontiguousarray(image)).save(file, exif=exif)
         data = opened(tmp_path / name, 1, batch_size=1)
         render, _ = data.training_batch(0, seed=0)
         shown.append([next(data.validation(SHAPE))[0], next(data.calibration(SHAPE)), render(SHAPE)])
