@@ -141,8 +141,9 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(model)
     graph = result.graph
     largest = np.finfo(np.float16).max
+    scales = {node.input[2] for node in graph.node if node.op_type == "Resize"}  # which ONNX wants in fp32
     for tensor in graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
+        if tensor.data_type == TensorProto.FLOAT and tensor.name not in scales:
             value = np.clip(numpy_helper.to_array(tensor), -largest, largest).astype(np.float16)
             tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
     for value in graph.value_info:

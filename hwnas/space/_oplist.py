@@ -14,7 +14,10 @@ from hwnas.space.ops import (
     Attention,
     AvgPool,
     BatchNorm,
+    Border,
     CausalBias,
+    ChannelMax,
+    ChannelMean,
     ClassToken,
     Concat,
     Conv,
@@ -27,6 +30,7 @@ from hwnas.space.ops import (
     GlobalPool,
     GridPositions,
     GroupNorm,
+    Interpolation,
     LayerNorm,
     Linear,
     LocalResponseNorm,
@@ -34,14 +38,17 @@ from hwnas.space.ops import (
     MeanTokens,
     Mul,
     Op,
+    Pad,
     PaddedAvgPool,
     PaddingBias,
     Pads,
     Pair,
     Positions,
+    Power,
     PRelu,
     Read,
     Reshape,
+    ResponseNorm,
     RMSNorm,
     Rotary,
     Shape,
@@ -53,6 +60,7 @@ from hwnas.space.ops import (
     TensorSpec,
     TiedLinear,
     Transpose,
+    Upsample,
     Write,
     half_padding,
 )
@@ -189,12 +197,16 @@ class OpList:
         """Negative elements times a slope per channel."""
         return self.apply(PRelu, name, x)
 
+    def power(self, name: str, x: int, exponent: float, least: float = 0.0) -> int:
+        """A power of every element, which counts as ``least`` if it is less."""
+        return self.apply(Power, name, x, exponent=exponent, least=least)
+
     def add(self, name: str, x: int, y: int) -> int:
         """``x + y`` of one shape."""
         return self.apply(Add, name, x, y)
 
     def mul(self, name: str, x: int, y: int) -> int:
-        """``x * y``; ``y`` may have height and width 1 (a channel gate)."""
+        """``x * y``; ``y`` may have height and width 1 (a gate per channel), or one channel (a gate per pixel)."""
         return self.apply(Mul, name, x, y)
 
     # --- pooling ------------------------------------------------------------------------------
@@ -239,9 +251,27 @@ class OpList:
         """Largest element over height and width, kept as 1x1."""
         return self.apply(GlobalMaxPool, name, x)
 
+    def channel_mean(self, name: str, x: int) -> int:
+        """Mean over the channels, kept as one."""
+        return self.apply(ChannelMean, name, x)
+
+    def channel_max(self, name: str, x: int) -> int:
+        """Largest element over the channels, kept as one."""
+        return self.apply(ChannelMax, name, x)
+
     def mean_tokens(self, name: str, x: int, mask: int | None = None) -> int:
         """``(channels,)``: mean over the tokens of ``(tokens, channels)``, or over those where an int64 mask is 1."""
         return self.apply(MeanTokens, name, *([x] if mask is None else [x, mask]))
+
+    # --- larger maps --------------------------------------------------------------------------
+
+    def pad(self, name: str, x: int, pads: Pads, mode: Border = "reflect") -> int:
+        """Rows and columns around the map, which mirror it or repeat its edge."""
+        return self.apply(Pad, name, x, pads=pads, mode=mode)
+
+    def upsample(self, name: str, x: int, factor: int | Pair, mode: Interpolation) -> int:
+        """Height and width times whole numbers; see `Upsample`."""
+        return self.apply(Upsample, name, x, factor=_pair(factor), mode=mode)
 
     # --- normalisation ------------------------------------------------------------------------
 
@@ -266,6 +296,10 @@ class OpList:
     ) -> int:
         """Values divided by a power of the mean square of ``size`` channels around them."""
         return self.apply(LocalResponseNorm, name, x, size=size, alpha=alpha, beta=beta, k=k)
+
+    def response_norm(self, name: str, x: int, *, axis: int = 0, eps: float = 1e-6) -> int:
+        """Each channel times its length over the map, as a multiple of the mean length; ``axis`` is that of the channels."""
+        return self.apply(ResponseNorm, name, x, axis=axis, eps=eps)
 
     def rms_norm(self, name: str, x: int, eps: float = 1e-5) -> int:
         """Root-mean-square norm over the last axis."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -125,6 +126,15 @@ LAYERS: dict[str, LayerSpec] = {
     "convert": image(lambda o: o.convert("convert", 0, "int8")),
     "add": image(lambda o: o.add("add", o.conv("conv", 0, 4, 3), 0)),
     "gate": image(lambda o: o.mul("mul", 0, o.global_pool("pool", 0))),
+    "gate-per-pixel": image(lambda o: o.mul("mul", 0, o.channel_mean("mean", 0))),
+    "gate-per-pixel-of-maxima": image(lambda o: o.mul("mul", 0, o.channel_max("max", 0))),
+    "power": image(lambda o: o.power("power", 0, 2.5, 1e-3)),
+    "pad-reflect": image(lambda o: o.pad("pad", 0, (1, 2, 3, 0))),
+    "pad-edge": image(lambda o: o.pad("pad", 0, (1, 2, 3, 0), "edge")),
+    **{
+        f"upsample-{mode}": image(partial(OpList.upsample, name="up", x=0, factor=(2, 3), mode=mode))
+        for mode in get_args(every_op.Interpolation)
+    },
     "max-pool": image(lambda o: o.max_pool("pool", 0, 3, 2)),
     "max-pool-asymmetric": image(lambda o: o.max_pool("pool", 0, (3, 2), (2, 2), pads=(0, 0, 1, 1))),
     "max-pool-ceil": image(lambda o: o.max_pool("pool", 0, 2, 2, pads=(0, 0, 0, 0), ceil=True)),
@@ -144,6 +154,8 @@ LAYERS: dict[str, LayerSpec] = {
     "group-norm": image(lambda o: o.group_norm("norm", 0, 2)),
     "instance-norm": image(lambda o: o.group_norm("norm", 0, 4, 1e-3)),
     "local-response-norm": image(lambda o: o.local_response_norm("norm", 0, 3, 0.5)),
+    "response-norm": image(lambda o: o.response_norm("norm", 0)),
+    "response-norm-of-the-last-axis": image(lambda o: o.response_norm("norm", 0, axis=2)),
     "layer-norm": tokens(lambda o: o.layer_norm("norm", 0, 1e-12)),
     "rms-norm": tokens(lambda o: o.rms_norm("norm", 0)),
     "attention": tokens(lambda o: projected(o, 3, 3)),

@@ -12,7 +12,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from tests.convolutional._depthwise import convmixer, convnext, mobilefacenet, mobilenet_v2, mobilenet_v3, poolformer
+from tests.convolutional._depthwise import (
+    convmixer,
+    convnext,
+    convnext_v2,
+    mobilefacenet,
+    mobilenet_v2,
+    mobilenet_v3,
+    poolformer,
+)
+from tests.convolutional._gated import attentive, hrnet
 from tests.convolutional._joined import (
     Inception,
     alexnet,
@@ -41,8 +50,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "mobilenet_v3": mobilenet_v3,
     "mobilefacenet": mobilefacenet,
     "convnext": convnext,
+    "convnext_v2": convnext_v2,
     "convmixer": convmixer,
     "poolformer": poolformer,
+    "attentive": attentive,
+    "hrnet": hrnet,
     "squeezenet": squeezenet,
     "shufflenet_v2": shufflenet_v2,
     "densenet": densenet,

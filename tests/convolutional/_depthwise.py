@@ -105,6 +105,26 @@ def convnext(depths: Sequence[int] = (2, 2, 4, 2), width: int = 16) -> nn.Sequen
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), LayerNorm2d(c, 1e-6), nn.Flatten(), nn.Linear(c, CLASSES))
 
 
+class ResponseNorm(nn.Module):
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        self.gamma, self.beta = nn.Parameter(torch.rand(1, 1, 1, c)), nn.Parameter(torch.rand(1, 1, 1, c))
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = torch.norm(x, p=2, dim=(1, 2), keepdim=True)
+        return self.gamma * (x * (length / (length.mean(dim=-1, keepdim=True) + 1e-6))) + self.beta + x
+
+
+def convnext_v2(depths: Sequence[int] = (3, 2), width: int = 16) -> nn.Sequential:
+    """Woo et al. 2023: a response norm in each block, and no scale behind it."""
+    network = convnext(depths, width)
+    for block in network:
+        if isinstance(block, ConvNeXtBlock):
+            block.body.insert(3, ResponseNorm(block.depthwise.out_channels * 4))
+            block.scale.data.fill_(1)
+    return network
+
+
 def convmixer(width: int = 24, depth: int = 4) -> nn.Sequential:
     """Trockman and Kolter 2022: activations before batch norms, and the same shape in all blocks."""
 

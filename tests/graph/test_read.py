@@ -35,6 +35,25 @@ def test_differences_and_repeated_gates(tmp_path: Path) -> None:
     assert [type(op).__name__ for op in network.ops[:4]] == ["GlobalPool", "Mul", "Conv", "Add"]
 
 
+def test_gates_per_pixel(tmp_path: Path) -> None:
+    """As CBAM has them, of the mean and the largest of all channels."""
+    maps = "m = ReduceMean<axes = [1]>(x) l = ReduceMax<axes = [1]>(x) c = Concat<axis = 1>(m, l)"
+    body = f"{maps} k = Conv<pads = [1, 1, 1, 1]>(c, w) g = Sigmoid(k) h = Mul(g, x) {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(1, 2, 3, 3)))
+    assert [type(op).__name__ for op in network.ops[:3]] == ["ChannelMax", "ChannelMean", "Concat"]
+
+
+@pytest.mark.parametrize("settings", ["pads = [1, 1]", 'auto_pad = "SAME_UPPER"', "pads = [2, 2], dilations = [2]"])
+def test_convolutions_over_channels(settings: str, tmp_path: Path) -> None:
+    """As efficient channel attention has them."""
+    body = (
+        f"g = GlobalAveragePool(x) r = Reshape(g, row) c = Conv<{settings}>(r, w) s = Sigmoid(c) v = Reshape(s, gate)"
+    )
+    arrays: dict[str, Any] = {"row": np.array([0, 1, -1]), "gate": np.array([0, 4, 1, 1]), "w": (1, 1, 3)}
+    network = same(written(tmp_path / "x.onnx", f"{body} h = Mul(x, v) {END}", **arrays))
+    assert [op.kernel for op in network.ops if isinstance(op, Conv)] == [(1, 3)]
+
+
 def test_reshapes_that_cancel_vanish(tmp_path: Path) -> None:
     body = f"a = Reshape(x, rows) f = Flatten(a) h = Reshape(f, back) {END}"
     network = same(written(tmp_path / "x.onnx", body, rows=np.array([0, 2, -1]), back=np.array([0, 4, 8, 8])))

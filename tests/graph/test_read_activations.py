@@ -13,6 +13,9 @@ from hwnas.graph.read import read_network
 from hwnas.space.ops import (
     Activation,
     Affine,
+    Flatten,
+    GlobalPool,
+    Power,
 )
 from hwnas.space.ops.activation import SLOPES
 from tests.graph.files import END, same, written
@@ -33,6 +36,7 @@ SPELLINGS: Mapping[str, tuple[str, str]] = {
     **{f"leaky relu {slope}": (f"leaky_relu_{slope}", f"h = LeakyRelu<alpha = {slope}>(x)") for slope in SLOPES},
     "leaky relu by max": ("leaky_relu_0.1", "m = Mul(x, tenth) h = Max(x, m)"),
     "elu": ("elu", "h = Elu(x)"),
+    "selu": ("selu", "h = Selu(x)"),
     "softplus": ("softplus", "h = Softplus(x)"),
     "softplus of torch": (
         "softplus",
@@ -73,6 +77,23 @@ def test_slopes_per_channel_and_unusual_ones_are_weights(tmp_path: Path) -> None
     for body in ("h = PRelu(x, slopes)", "h = PRelu(x, slope)", "h = LeakyRelu<alpha = 0.25>(x)"):
         network = same(written(tmp_path / "x.onnx", f"{body} {END}", slopes=(1, 4, 1, 1), slope=(1,)))
         assert [type(op).__name__ for op in network.ops] == ["PRelu", "GlobalPool", "Flatten"]
+
+
+@pytest.mark.parametrize("exponent", [3.0, 2.7])
+def test_generalised_means_are_powers_around_a_pool(exponent: float, tmp_path: Path) -> None:
+    body = "c = Clip(x, least) p = Pow(c, e) m = GlobalAveragePool(p) r = Pow(m, inverse) y = Flatten(r)"
+    numbers: dict[str, Any] = {"least": 1e-6, "e": exponent, "inverse": 1 / exponent}
+    network = same(written(tmp_path / "x.onnx", body, **numbers))
+    assert [type(op) for op in network.ops] == [Power, GlobalPool, Power, Flatten]
+    powers = [op for op in network.ops if isinstance(op, Power)]
+    assert [op.exponent for op in powers] == [pytest.approx(exponent), pytest.approx(1 / exponent)]
+    assert [op.least for op in powers] == [pytest.approx(1e-6, rel=1e-3), 0]
+
+
+@pytest.mark.parametrize("body", ["h = Pow(x, three)", "h = Reciprocal(x)", "h = Pow(x, two)"])
+def test_powers_of_negative_numbers_are_no_activation(body: str, tmp_path: Path) -> None:
+    with pytest.raises(SupernetError, match="is no activation that hwnas knows"):
+        read_network(written(tmp_path / "x.onnx", f"{body} {END}", three=3.0, two=2.0))
 
 
 def test_activations_of_activations(tmp_path: Path) -> None:

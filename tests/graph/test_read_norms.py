@@ -13,11 +13,13 @@ from hwnas.errors import SupernetError
 from hwnas.graph.read import read_network
 from hwnas.space.ops import (
     Activation,
+    Affine,
     BatchNorm,
     Conv,
     GroupNorm,
     LayerNorm,
     LocalResponseNorm,
+    ResponseNorm,
 )
 from tests.graph.files import END, same, written
 
@@ -85,6 +87,23 @@ def test_group_norms_in_every_spelling(spelling: str, tmp_path: Path) -> None:
     assert isinstance(norm, GroupNorm)
     assert norm.groups == (4 if spelling == "instances" else 2)
     assert [type(op).__name__ for op in rest] == ["GlobalPool", "Flatten"]
+
+
+LENGTHS = "l = ReduceL2<axes = [{over}]>({x}) m = ReduceMean<axes = [{axis}]>(l) a = Add(m, eps) n = Div(l, a) r = Mul({x}, n)"
+
+
+def test_response_norms(tmp_path: Path) -> None:
+    """As ConvNeXt V2's blocks have them, with channels last or first."""
+    arrays: dict[str, Any] = {"eps": 1e-3, "w": (4,), "b": (4,), "cw": (4, 1, 1), "cb": (4, 1, 1)}
+    last = LENGTHS.format(over="1, 2", x="t", axis=-1) + " g = Mul(w, r) s = Add(g, b) d = Add(s, t)"
+    first = LENGTHS.format(over="2, 3", x="x", axis=1) + " g = Mul(r, cw) s = Add(cb, g) h = Add(x, s)"
+    turned = f"t = Transpose<perm = [0, 2, 3, 1]>(x) {last} h = Transpose<perm = [0, 3, 1, 2]>(d)"
+    for body, axis in ((turned, 2), (first, 0)):
+        network = same(written(tmp_path / "x.onnx", f"{body} {END}", **arrays))
+        norms = [op for op in network.ops if isinstance(op, ResponseNorm)]
+        assert [op.axis for op in norms] == [axis]
+        assert [op.eps for op in norms] == [pytest.approx(1e-3)]
+        assert sum(isinstance(op, Affine) for op in network.ops) == 1
 
 
 def test_local_response_norms(tmp_path: Path) -> None:

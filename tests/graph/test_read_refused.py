@@ -19,7 +19,7 @@ from tests.graph.files import AROUND, END, POOL, written
     ("body", "words"),
     [
         (f"h = ConvTranspose(x, w) {END}", "node h (ConvTranspose): hwnas cannot read this operator; it reads Abs"),
-        (f"h = Selu(x) {END}", "node h (Selu): Selu is no activation that hwnas knows"),
+        (f"h = Celu<alpha = 2.0>(x) {END}", "node h (Celu): Celu is no activation that hwnas knows"),
         (
             f"h = GroupNormalization<num_groups = 2>(x, w, b) {END}",
             "node h (GroupNormalization): it has 1280 numbers as weight for 4 channels in 2 groups",
@@ -45,15 +45,30 @@ from tests.graph.files import AROUND, END, POOL, written
         (f"a = Pad(x, pads) h = {POOL.format('MaxPool', AROUND)}(a) {END}", "it cannot do so itself; pad in"),
         (f"a = Pad(x, pads, powers) h = Conv(a, filters) {END}", "node h (Conv): its input is padded with"),
         (
-            f'a = Pad<mode = "reflect">(x, pads) h = Conv(a, filters) {END}',
-            "node a (Pad): it pads by reflect, and hwnas only reads padding with a number; pad with zeros",
+            f'a = Pad<mode = "wrap">(x, pads) h = Conv(a, filters) {END}',
+            "node a (Pad): it pads by wrap, and hwnas reads padding by numbers, reflect and edge; pad with zeros",
         ),
         ("m = ReduceMean<axes = [2]>(x) y = Flatten(m)", "node y (Flatten): a node before it averages over one axis"),
         (f"m = ReduceMean<axes = [1]>(x) h = Mul(x, m) {END}", "node h (Mul): it computes with a mean over one axis"),
         (f"p = GlobalAveragePool(x) e = Expand(p, big) h = Relu(e) {END}", "node h (Relu): a node before it repeats"),
         (f"h = Expand(x, big) {END}", "node h (Expand): it repeats (1, 4, 8, 8) to [1, 4, 8, 8], and hwnas only reads"),
         (f"h = Gather<axis = 1>(x, half_a_batch) {END}", "it takes more than one element of an axis"),
-        (f"h = Resize(x, , , big) {END}", "node h (Resize): it resizes, and hwnas resizes images itself; export"),
+        (
+            f"h = Resize(x, , , big) {END}",
+            "node h (Resize): it resizes the image, and hwnas resizes images itself; export",
+        ),
+        (
+            f"a = Relu(x) h = Resize(a, , halves) {END}",
+            "it makes a feature map 1.5 x 2 as large, and hwnas only reads whole",
+        ),
+        (
+            f'a = Relu(x) h = Resize<mode = "cubic">(a, , doubles) {END}',
+            "it resizes in another way (mode cubic) than nearest, or linear with half_pixel or align_corners; export it",
+        ),
+        (
+            "h = ReduceL2<axes = [1]>(x) y = Flatten(h)",
+            "hwnas only reads the length of each channel over a feature map",
+        ),
         (
             f"h = Pow(x, powers) {END}",
             "its constant is (4, 1, 1), and hwnas reads this operator only with a single number",
@@ -85,6 +100,8 @@ def test_what_cannot_be_read_is_named(body: str, words: str, tmp_path: Path) -> 
         "half_a_batch": np.array([2, -1]),
         "scalar": np.array([], np.int64),
         "big": np.array([1, 4, 8, 8]),
+        "halves": np.array([1, 1, 1.5, 2]),
+        "doubles": np.array([1, 1, 2.0, 2.0]),
     }
     path = written(tmp_path / "x.onnx", body, **arrays, powers=(4, 1, 1), w=(256, 5), b=(4,), filters=(4, 3, 1, 1))
     with pytest.raises(SupernetError) as caught:

@@ -13,6 +13,7 @@ from hwnas.graph.ops import (
     named,
     normalisation,
     pooling,
+    resampling,
     rotary,
     shape,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "normalisation",
     "packable",
     "pooling",
+    "resampling",
     "rotary",
     "shape",
     "to_onnx",

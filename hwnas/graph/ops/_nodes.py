@@ -98,6 +98,12 @@ class Nodes:
         self.initializers.setdefault(name, np.array(value, dtype=dtype))
         return name
 
+    def over(self, *axes: int) -> tuple[list[str], dict[str, Any]]:
+        """Further inputs and attributes of a node that reduces some axes, which remain with length 1."""
+        if self.opset < 18:
+            return [], {"axes": axes, "keepdims": 1}
+        return [self.integers(*axes)], {"keepdims": 1}
+
     def integers(self, *values: int) -> str:
         """Name of a shared int64 vector: a shape, axes, the ends of a slice."""
         return self.constant(f"int64.{'x'.join(map(str, values))}", values, np.int64)

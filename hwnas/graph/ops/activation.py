@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 
 from hwnas.graph.ops._nodes import Nodes, to_onnx
-from hwnas.space.ops import FORMULAS, Activation, PRelu
+from hwnas.space.ops import FORMULAS, Activation, Power, PRelu
 from hwnas.space.ops.activation import SLOPES
 
 
@@ -87,6 +87,12 @@ def _prelu(op: PRelu, x: Sequence[str], at: Nodes) -> str:
     return at.result("PRelu", [*x, at.parameter("slope", column)])
 
 
+@to_onnx.register
+def _power(op: Power, x: Sequence[str], at: Nodes) -> str:
+    floored = at.node("Max", [*x, at.constant(f"float.{op.least:.9g}", op.least)])
+    return at.result("Pow", [floored, at.constant(f"float.{op.exponent:.9g}", op.exponent)])
+
+
 def _leaky(x: str, at: Nodes, *, slope: float) -> str:
     return at.result("LeakyRelu", [x], alpha=slope)
 
@@ -94,6 +100,7 @@ def _leaky(x: str, at: Nodes, *, slope: float) -> str:
 _WHOLE: Mapping[str, Callable[[str, Nodes], str]] = {
     **{f"leaky_relu_{slope}": partial(_leaky, slope=slope) for slope in SLOPES},
     "elu": lambda x, at: at.result("Elu", [x]),
+    "selu": lambda x, at: at.result("Selu", [x]),
     "hswish": lambda x, at: at.result("HardSwish", [x]),
     # torch's hard sigmoid is relu6(x + 3) / 6; those of ONNX, Paddle and earlier Keras have a slope of 0.2.
     "hsigmoid": lambda x, at: at.result("HardSigmoid", [x], alpha=1 / 6, beta=0.5),

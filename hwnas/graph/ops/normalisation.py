@@ -8,7 +8,7 @@ import numpy as np
 
 from hwnas.errors import SupernetError
 from hwnas.graph.ops._nodes import Nodes, initial_shapes, to_onnx
-from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Op, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, Op, ResponseNorm, RMSNorm
 
 
 @to_onnx.register
@@ -54,12 +54,21 @@ def _local_response_norm(op: LocalResponseNorm, x: Sequence[str], at: Nodes) -> 
 
 
 @to_onnx.register
+def _response_norm(op: ResponseNorm, x: Sequence[str], at: Nodes) -> str:
+    channels = op.axis + 1
+    inputs, settings = at.over(*(axis for axis in (1, 2, 3) if axis != channels))
+    length = at.node("ReduceL2", [*x, *inputs], **settings)
+    inputs, settings = at.over(channels)
+    mean = at.node("ReduceMean", [length, *inputs], **settings)
+    above_zero = at.node("Add", [mean, at.constant(f"eps.{op.eps}", op.eps)])
+    return at.result("Mul", [*x, at.node("Div", [length, above_zero])])
+
+
+@to_onnx.register
 def _rms_norm(op: RMSNorm, x: Sequence[str], at: Nodes) -> str:
     """The nodes that onnxruntime fuses into one kernel."""
     square = at.node("Pow", [*x, at.constant("two", 2.0)])
-    if at.opset < 18:
-        mean = at.node("ReduceMean", [square], axes=[-1], keepdims=1)
-    else:
-        mean = at.node("ReduceMean", [square, at.integers(-1)], keepdims=1)
+    inputs, settings = at.over(-1)
+    mean = at.node("ReduceMean", [square, *inputs], **settings)
     size = at.node("Sqrt", [at.node("Add", [mean, at.constant(f"eps.{op.eps}", op.eps)])])
     return at.result("Mul", [at.node("Div", [*x, size]), at.parameter()])

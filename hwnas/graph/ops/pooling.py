@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from hwnas.graph.ops._nodes import IntegerForm, Nodes, integer_form, to_onnx
-from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, Op, PaddedAvgPool, Pool
+from hwnas.space.ops import (
+    AvgPool,
+    ChannelMax,
+    ChannelMean,
+    GlobalMaxPool,
+    GlobalPool,
+    MaxPool,
+    MeanTokens,
+    Op,
+    PaddedAvgPool,
+    Pool,
+)
 
 
 @to_onnx.register
@@ -44,6 +55,18 @@ def _global_pool(op: GlobalPool, x: Sequence[str], at: Nodes) -> str:
 @to_onnx.register
 def _global_max_pool(op: GlobalMaxPool, x: Sequence[str], at: Nodes) -> str:
     return at.result("GlobalMaxPool", x)
+
+
+@to_onnx.register
+def _channel_mean(op: ChannelMean, x: Sequence[str], at: Nodes) -> str:
+    inputs, settings = at.over(1)
+    return at.result("ReduceMean", [*x, *inputs], **settings)
+
+
+@to_onnx.register
+def _channel_max(op: ChannelMax, x: Sequence[str], at: Nodes) -> str:
+    inputs, settings = at.over(1)
+    return at.result("ReduceMax", [*x, *inputs], **settings)
 
 
 @integer_form.register(Pool)

@@ -5,7 +5,7 @@ There is one file per family of operators, as in ``hwnas.space.ops``. Each regis
 
 from __future__ import annotations
 
-from hwnas.graph.read import convolution, elementwise, linear, normalisation, pooling, shape
+from hwnas.graph.read import convolution, elementwise, linear, normalisation, pooling, resampling, shape
 from hwnas.graph.read._network import BN_EPS, ReadNetwork, read_network
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "normalisation",
     "pooling",
     "read_network",
+    "resampling",
     "shape",
 ]

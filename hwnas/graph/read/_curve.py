@@ -63,6 +63,8 @@ class Curve:
 
     def line(self) -> tuple[float, float] | None:
         """Slope and offset if it is a straight line; else None."""
+        if not np.isfinite(self.samples).all():  # a root of negative numbers
+            return None
         slope = (float(self.samples[1]) - float(self.samples[0])) / (GRID[1] - GRID[0])
         offset = float(self.samples[0] - slope * GRID[0])
         scale = float(np.abs(self.samples).max())
@@ -73,6 +75,17 @@ class Curve:
         slope = float(self.samples[0] / GRID[0])
         bent = np.where(GRID < 0, slope * GRID, GRID)
         return slope if np.allclose(self.samples, bent, CLOSE, CLOSE) else None
+
+    def power(self) -> tuple[float, float] | None:
+        """Exponent and least base if it is a power of the larger of the value and a least one, or of positive values; else None."""
+        of_100, of_200, of_least = self.samples[GRID == 100][0], self.samples[-1], self.samples[0]
+        with np.errstate(all="ignore"):
+            exponent = np.log2(of_200 / of_100)
+            least = np.nan_to_num(of_least ** (1 / exponent))
+            expected = np.maximum(GRID, least) ** exponent
+        known = np.isfinite(self.samples)
+        fits = exponent > 0 and least >= 0 and np.allclose(self.samples[known], expected[known], CLOSE, 0)
+        return (float(exponent), float(least)) if fits else None
 
     def function(self) -> Function | None:
         """The activation that equals this function; else None."""

@@ -1,6 +1,7 @@
-"""Layer norms that exporters write as several nodes, and means over height and width one after the other.
+"""Norms that exporters write as several nodes, and means over height and width one after the other.
 
-``(x - mean(x)) / sqrt(mean((x - mean(x)) ** 2) + eps)``: every step on the way is a `Moment`, and the division is the layer norm.
+A layer norm is ``(x - mean(x)) / sqrt(mean((x - mean(x)) ** 2) + eps)``, a response norm ``x * length(x) / (mean(length(x)) + eps)``.
+Every step on the way is a `Moment`, and the last one is the norm.
 """
 
 from __future__ import annotations
@@ -10,25 +11,25 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hwnas.space.ops import Flatten, GlobalPool, LayerNorm, Transpose
+from hwnas.space.ops import Flatten, GlobalPool, LayerNorm, ResponseNorm, Shape, Transpose
 
 if TYPE_CHECKING:
     from hwnas.errors import SupernetError
     from hwnas.graph.read._reading import Constant, Reading, Value
 
-Step = Literal["mean", "centred", "squared", "variance", "deviation"]
+Step = Literal["mean", "centred", "squared", "variance", "deviation", "length", "mean length", "response"]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A step on the way from a value to its layer norm.
+    """A step on the way from a value to its norm.
 
     Attributes:
-        step: which one; ``centred`` is the value minus its mean.
+        step: which one; ``centred`` is the value minus its mean, ``length`` that of a channel over the map.
         x: number of the value.
         axis: over which means are taken, without the batch axis.
         kept: whether this axis remains, with length 1.
-        eps: added to the variance.
+        eps: added to the variance, or to the mean length.
     """
 
     step: Step
@@ -36,6 +37,10 @@ class Moment:
     axis: int
     kept: bool = True
     eps: float = 0.0
+
+    def is_of_channels(self, shape: Shape) -> bool:
+        """Whether it is the mean over the channels of a feature map."""
+        return self.step == "mean" and self.axis == 0 and self.kept and len(shape) == 3
 
 
 def reduced(at: Reading, given: Moment, axes: Constant | None, *, kept: bool) -> Value:
@@ -47,8 +52,9 @@ def reduced(at: Reading, given: Moment, axes: Constant | None, *, kept: bool) ->
     rank = len(at.list.shape(given.x)) + 1 - (not given.kept)
     axis = int(axes.reshape(-1)[0]) % rank - 1 if axes is not None and axes.size == 1 else -1
     if at.node.op_type == "ReduceMean" and kept == given.kept:
-        if given.step == "squared" and axis == given.axis and kept:
-            return replace(given, step="variance")
+        following: dict[Step, Step] = {"squared": "variance", "length": "mean length"}
+        if given.step in following and axis == given.axis and kept:
+            return replace(given, step=following[given.step])
         other = 3 - given.axis if kept else 1  # of height and width
         if given.step == "mean" and axis == other and given.axis and len(at.list.shape(given.x)) == 3:
             pooled = at.add(GlobalPool, given.x)
@@ -57,10 +63,10 @@ def reduced(at: Reading, given: Moment, axes: Constant | None, *, kept: bool) ->
 
 
 def after(at: Reading) -> Value:
-    """What a node computes of moments: the next step, or the layer norm.
+    """What a node computes of moments: the next step, or the norm.
 
     Raises:
-        SupernetError: it is no step of a layer norm.
+        SupernetError: it is no step of a norm.
     """
     given = [at.raw(i) for i in range(len(at.node.input))]
     first = next(value for value in given if isinstance(value, Moment))
@@ -87,6 +93,13 @@ def after(at: Reading) -> Value:
         case ("Div", "centred", "deviation"):
             (deviation,) = (value for value in given if isinstance(value, Moment) and value.step == "deviation")
             return _layer_norm(at, deviation)
+        case ("Add", "mean length", float(eps)) | ("Add", float(eps), "mean length"):
+            return replace(first, eps=first.eps + eps)
+        case ("Div", "length", "mean length"):
+            (mean,) = (value for value in given if isinstance(value, Moment) and value.step == "mean length")
+            return replace(mean, step="response")
+        case ("Mul", "x", "response") | ("Mul", "response", "x"):
+            return at.add(ResponseNorm, first.x, axis=first.axis, eps=first.eps)
     raise _unknown(at)
 
 
@@ -102,5 +115,5 @@ def _layer_norm(at: Reading, of: Moment) -> int:
 
 
 def _unknown(at: Reading) -> SupernetError:
-    rule = "it computes with a mean over one axis, which hwnas only reads in layer norms and in means over height and width"
+    rule = "it computes with a mean over one axis, which hwnas only reads in norms, of channels, and in means over height and width"
     return at.error(rule)

@@ -15,7 +15,7 @@ from hwnas.graph.read._file import Graph, attributes, evaluated
 from hwnas.graph.read._moments import Moment
 from hwnas.graph.read._refused import label, refusal
 from hwnas.space import Op, OpList, Shape
-from hwnas.space.ops import FORMULAS, Activation, Add, Affine, Mul, Pads, PRelu, Transpose
+from hwnas.space.ops import FORMULAS, Activation, Add, Affine, ChannelMean, Mul, Pads, Power, PRelu, Transpose
 
 if TYPE_CHECKING:
     import onnx
@@ -181,7 +181,9 @@ class Reading:
                 "a node pads its input, which hwnas only reads before convolutions and pools", "pad in this node"
             )
         if isinstance(value, Moment):
-            raise self.error("a node before it averages over one axis, which hwnas only reads in layer norms")
+            if value.is_of_channels(self.list.shape(value.x)):
+                return self.add(ChannelMean, value.x)
+            raise self.error("a node before it averages over one axis, which hwnas only reads of channels and in norms")
         if isinstance(value, Spread):
             raise self.error("a node before it repeats one pixel, which hwnas only reads in gates")
         if value.number is None:
@@ -204,6 +206,9 @@ class Reading:
             return self.scaled(curve.root, line)
         if function is not None:
             return self.add(Activation, curve.root, function=function)
+        power = curve.power()
+        if power is not None:
+            return self.add(Power, curve.root, exponent=power[0], least=power[1])
         slope = curve.slope()
         if slope is not None:
             slopes = np.full(self.list.channels(curve.root), slope)

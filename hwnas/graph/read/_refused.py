@@ -22,10 +22,6 @@ _REFUSED = {
         "export the network without it",
     ),
     ("LSTM", "GRU", "RNN"): ("it is recurrent, and hwnas reads networks of convolutions", "pass one without it"),
-    ("Resize", "Upsample"): (
-        "it resizes, and hwnas resizes images itself",
-        "export the network without it; for images of another size, train it on those",
-    ),
     ("ArgMax", "TopK", "NonMaxSuppression"): (
         "it chooses among the classes, and subnets are measured by their logits",
         "export the network without it",

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
-from hwnas.graph.read._reading import Padded, Reading, Value, reads
+from hwnas.graph.read._reading import Constant, Padded, Reading, Value, reads
 from hwnas.space import Shape
-from hwnas.space.ops import Conv, Pads, Pair
+from hwnas.space.ops import Border, Conv, Pad, Pads, Pair, Reshape
 
 
 @reads("Conv")
 def _conv(at: Reading) -> int:
     weight = at.constant(1, "weight")
+    if weight.ndim == 3:
+        return _row(at, weight)
     if weight.ndim != 4:
         raise at.error(f"its weight has {weight.ndim - 2} spatial axes, and images have 2")
-    weights = {"weight": weight}
-    if at.has(2):
-        weights["bias"] = at.constant(2, "bias")
     x, around = unpadded(at)
     if around is not None and around.around:
         raise at.error(f"its input is padded with {around.around:g}, and hwnas reads only zeros", "pad with zeros")
+    return _convolved(at, x, weight, (0, 0, 0, 0) if around is None else around.pads)
+
+
+def _row(at: Reading, weight: Constant) -> int:
+    """A convolution along one axis is one over maps of a single row, such as that of channels in efficient channel attention."""
+    given = at.attributes
+    given |= {key: [1, *given[key]] for key in ("kernel_shape", "strides", "dilations") if key in given}
+    if "pads" in given:
+        before, after = given["pads"]
+        given["pads"] = [0, before, 0, after]
+    channels, size = at.shape()
+    y = _convolved(at, at.add(Reshape, at.value(), to=(channels, 1, size)), weight[:, :, None])
+    return at.add(Reshape, y, to=at.list.shape(y)[::2])
+
+
+def _convolved(at: Reading, x: int, weight: Constant, around: Pads = (0, 0, 0, 0)) -> int:
+    """The convolution of a feature map with so many zeros around it, besides its own padding."""
+    weights = {"weight": weight}
+    if at.has(2):
+        weights["bias"] = at.constant(2, "bias")
     height, width = weight.shape[2:]
     kernel, stride, dilation = (height, width), pair(at, "strides"), pair(at, "dilations")
-    pads = padding(at, at.list.shape(x), kernel, stride, dilation)
-    if around is not None:
-        top, left, bottom, right = (a + b for a, b in zip(pads, around.pads, strict=True))
-        pads = (top, left, bottom, right)
+    own = padding(at, at.list.shape(x), kernel, stride, dilation)
+    top, left, bottom, right = (a + b for a, b in zip(own, around, strict=True))
     groups = at.attributes.get("group", 1)
     if weight.shape[1] * groups != at.list.channels(x):
         rule = f"its weight is for {weight.shape[1] * groups} channels and it gets {at.list.channels(x)}"
@@ -37,7 +56,7 @@ def _conv(at: Reading) -> int:
         channels=weight.shape[0],
         kernel=kernel,
         stride=stride,
-        pads=pads,
+        pads=(top, left, bottom, right),
         dilation=dilation,
         groups=groups,
         bias="bias" in weights,
@@ -46,7 +65,7 @@ def _conv(at: Reading) -> int:
 
 @reads("Pad")
 def _pad(at: Reading) -> Value:
-    """A number around a feature map becomes the padding of the convolutions and pools that read it."""
+    """A number around a feature map becomes the padding of the convolutions and pools that read it; a mirrored edge is an op."""
     pads = at.setting(1, "pads")
     value = at.constant(2, "value") if at.has(2) else np.asarray(at.attributes.get("value", 0.0))
     around = [] if pads is None else pads.astype(int).tolist()
@@ -60,9 +79,11 @@ def _pad(at: Reading) -> Value:
     mode = at.attributes.get("mode", "constant")
     if len(around) != 8 or any(around[i] for i in (0, 1, 4, 5)) or min(around) < 0:
         raise at.error("hwnas only reads padding around a feature map")
-    if mode != "constant":
-        raise at.error(f"it pads by {mode}, and hwnas only reads padding with a number", "pad with zeros")
     (top, left), (bottom, right) = around[2:4], around[6:]
+    if mode in get_args(Border):
+        return at.add(Pad, at.value(), pads=(top, left, bottom, right), mode=mode)
+    if mode != "constant":
+        raise at.error(f"it pads by {mode}, and hwnas reads padding by numbers, reflect and edge", "pad with zeros")
     return Padded(at.value(), (top, left, bottom, right), float(value.reshape(-1)[0]))
 
 

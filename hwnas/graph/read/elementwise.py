@@ -10,7 +10,7 @@ from hwnas.graph.read._curve import Curve, Samples
 from hwnas.graph.read._file import REAL, evaluated
 from hwnas.graph.read._moments import Moment, after
 from hwnas.graph.read._reading import JOINS, Constant, Reading, Spread, Value, reads
-from hwnas.space.ops import Add, Affine, PRelu
+from hwnas.space.ops import Add, Affine, PRelu, Shape
 
 SHIFTS = {"Add": 1.0, "Sum": 1.0, "Sub": -1.0}
 SCALES = {"Mul": 1.0, "Div": -1.0}
@@ -70,18 +70,22 @@ def _node(at: Reading):  # type: ignore[no-untyped-def]
 
 
 def _joined(at: Reading, x: int, y: int) -> int:
-    """A sum, difference or product of two values of one shape, or of a value and a gate of height and width 1."""
+    """A sum, difference or product of two values of one shape, or of a value and a gate per channel or per pixel."""
     kind = Add if at.node.op_type == "Sub" else JOINS.get(at.node.op_type)
     if kind is None:
         raise at.error("hwnas cannot read this operator of two values", f"it reads {', '.join(JOINS)}, Sub")
     shapes = at.list.shape(x), at.list.shape(y)
-    if at.node.op_type == "Mul" and shapes[0] != shapes[1] and shapes[0] == (shapes[1][0], 1, 1):
+    if at.node.op_type == "Mul" and _gates(*shapes):
         x, y = y, x
         shapes = shapes[::-1]
-    gate = at.node.op_type == "Mul" and len(shapes[0]) == 3 and shapes[1] == (shapes[0][0], 1, 1)
-    if shapes[0] != shapes[1] and not gate:
+    if shapes[0] != shapes[1] and not (at.node.op_type == "Mul" and _gates(*shapes[::-1])):
         raise at.error(f"it joins {shapes[0]} and {shapes[1]}, which differ")
     return at.add(kind, x, at.scaled(y, (-1, 0)) if at.node.op_type == "Sub" else y)
+
+
+def _gates(gate: Shape, shape: Shape) -> bool:
+    """Whether a value of shape ``gate`` has one number per channel or per pixel of a larger feature map."""
+    return gate != shape and len(shape) == 3 and gate in ((shape[0], 1, 1), (1, *shape[1:]))
 
 
 @reads("Expand")

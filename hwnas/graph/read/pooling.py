@@ -13,6 +13,7 @@ from hwnas.graph.read.convolution import padding, pair, unpadded
 from hwnas.space.ops import (
     Activation,
     AvgPool,
+    ChannelMax,
     Flatten,
     GlobalMaxPool,
     GlobalPool,
@@ -116,6 +117,17 @@ def _global_max_pool(at: Reading) -> int:
     return at.add(GlobalMaxPool, at.value())
 
 
+@reads("ReduceL2")
+def _length(at: Reading) -> Value:
+    """Of each channel over the map: a step of a response norm."""
+    axes, shape = at.setting(1, "axes"), at.shape()
+    over = sorted(int(axis) % 4 for axis in axes.reshape(-1)) if axes is not None else []
+    channels = 0 if over == [2, 3] else 2 if over == [1, 2] else None
+    if channels is None or len(shape) != 3 or not at.attributes.get("keepdims", 1):
+        raise at.error("hwnas only reads the length of each channel over a feature map, in response norms")
+    return Moment("length", at.value(), channels)
+
+
 @reads("ReduceMax", "ReduceMean")
 def _over_the_map(at: Reading) -> Value:
     """A mean over a single axis is a step of a layer norm, unless this axis is the whole map as a row."""
@@ -131,6 +143,8 @@ def _over_the_map(at: Reading) -> Value:
         return at.add(Reshape, pooled, to=(*before.to[:1], 1)) if kept else at.add(Flatten, pooled)
     if kind is GlobalPool and len(over) == 1 and over != [0]:
         return Moment("mean", x, over[0] - 1, kept=kept)
+    if over == [1] and rank == 4 and kept:
+        return at.add(ChannelMax, x)
     last = over == [1, 2]  # channels are last, as in TensorFlow
     if rank != 4 or not (last or over == [2, 3]):
         raise at.error(f"it reduces axes {over} of {(1, *at.shape())}, and not height and width of a feature map")

@@ -85,6 +85,11 @@ class Op(ABC):
         return self.in_shapes[0]
 
     @property
+    def fits(self) -> bool:
+        """Whether its inputs are large enough for its settings."""
+        return min(self.shape, default=1) > 0
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of convolutions and matrix products for one sample; 0 for other ops."""
         return 0

@@ -44,10 +44,14 @@ def _leaky(m: Maths, x: Any, slope: float) -> Any:
 SLOPES = (0.01, 0.1, 0.2, 0.3)
 """Of the negative side of a leaky relu, as torch, YOLO, GANs and Keras have it."""
 
+SELU = (1.0507009873554805, 1.7580993408473766)
+"""Factors of the positive and of the negative side (Klambauer et al. 2017, arXiv:1706.02515)."""
+
 FORMULAS: Mapping[Function, Callable[[Maths, Any], Any]] = {
     "relu": lambda m, x: m.clip(x, 0, inf),
     "relu6": lambda m, x: m.clip(x, 0, 6),
     **{f"leaky_relu_{slope}": partial(_leaky, slope=slope) for slope in SLOPES},
+    "selu": lambda m, x: m.clip(x, 0, inf) * SELU[0] + (m.exp(m.clip(x, -inf, 0)) - 1) * SELU[1],
     "elu": lambda m, x: m.clip(x, 0, inf) + (m.exp(m.clip(x, -inf, 0)) - 1),
     "hswish": lambda m, x: x * m.clip(x / 6 + 0.5, 0, 1),
     "hsigmoid": lambda m, x: m.clip(x / 6 + 0.5, 0, 1),
@@ -94,6 +98,20 @@ class Activation(Op):
     def __post_init__(self) -> None:
         if self.function not in FORMULAS:
             raise UnknownNameError("activation", self.function, FORMULAS)
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+
+@dataclass(frozen=True)
+class Power(Op):
+    """``max(x, least) ** exponent`` of every element; before and after a mean over the map, a generalised mean."""
+
+    exponent: float
+    least: float = 0.0
+
+    in_place = (0,)
 
     @property
     def shape(self) -> Shape:

@@ -20,7 +20,7 @@ class Add(Op):
 
 @dataclass(frozen=True)
 class Mul(Op):
-    """``x * y``, where ``y`` may have height and width 1 (a channel gate)."""
+    """``x * y``, where ``y`` may have height and width 1 (a gate per channel) or one channel (a gate per pixel)."""
 
     in_place = (0,)
 

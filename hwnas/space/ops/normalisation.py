@@ -105,6 +105,25 @@ class LocalResponseNorm(Op):
 
 
 @dataclass(frozen=True)
+class ResponseNorm(Op):
+    """Each channel of a feature map times its length over the map, as a multiple of the mean length of all channels.
+
+    Woo et al. 2023, arXiv:2301.00808, call it a global response norm, with the scale, the shift and the sum that follow.
+
+    Attributes:
+        axis: of the channels: 0, or 2 if they are last.
+        eps: added to the mean length.
+    """
+
+    axis: int = 0
+    eps: float = 1e-6
+
+    @property
+    def shape(self) -> Shape:
+        return self.in_shape
+
+
+@dataclass(frozen=True)
 class RMSNorm(Op):
     """Unit mean square over the last axis, then a scale (Zhang and Sennrich 2019, arXiv:1910.07467)."""
 

@@ -1,4 +1,4 @@
-"""Pooling: windows of feature maps, whole feature maps, tokens."""
+"""Pooling: windows of feature maps, whole feature maps, channels, tokens."""
 
 from __future__ import annotations
 
@@ -65,6 +65,20 @@ class GlobalPool(Op):
 @dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
     """Largest element over height and width."""
+
+
+@dataclass(frozen=True)
+class ChannelMean(Op):
+    """Mean over the channels of a feature map, which remain as one."""
+
+    @property
+    def shape(self) -> Shape:
+        return (1, *self.in_shape[1:])
+
+
+@dataclass(frozen=True)
+class ChannelMax(ChannelMean):
+    """Largest element over the channels."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,10 @@ class Slice(Op):
         kept[self.axis] = self.stop - self.start
         return tuple(kept)
 
+    @property
+    def fits(self) -> bool:
+        return self.stop <= self.in_shape[self.axis]
+
 
 @dataclass(frozen=True)
 class Take(Op):
@@ -92,3 +96,7 @@ class Take(Op):
     @property
     def shape(self) -> Shape:
         return (*self.in_shape[: self.axis], *self.in_shape[self.axis + 1 :])
+
+    @property
+    def fits(self) -> bool:
+        return self.index < self.in_shape[self.axis]

@@ -98,7 +98,7 @@ class ElasticNetwork:
             found.append(shape)
             layer = slot.layer(shape)
             same = all(a.weights == b.weights for a, b in zip(layer.ops, slot.ops, strict=True))
-            if not same or any(size < 1 for op in layer.ops for size in op.shape):
+            if not same or not all(op.fits for op in layer.ops):
                 raise _NotThisSize
             shape = layer.output_shape
         if shape != self.ops[-1].shape:

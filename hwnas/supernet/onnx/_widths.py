@@ -33,12 +33,16 @@ from hwnas.space.ops import (
     Linear,
     Mul,
     Op,
+    Pad,
     Pool,
+    Power,
     PRelu,
     Reshape,
+    ResponseNorm,
     Shape,
     Slice,
     Transpose,
+    Upsample,
 )
 from hwnas.supernet.onnx._group import Group, Place
 
@@ -182,14 +186,16 @@ class _Walk:
         x = given[0]
         if isinstance(op, (Conv, Linear)):
             return self._mapped(i, op, x)
-        if isinstance(op, (Activation, Pool, GlobalPool)):
+        if isinstance(op, (Activation, GlobalPool, Pad, Pool, Power, Upsample)):
+            return x
+        if isinstance(op, ResponseNorm) and op.axis == x.axis:
             return x
         if isinstance(op, (Affine, BatchNorm, GroupNorm, LayerNorm, PRelu)):
             own = op.axis if isinstance(op, Affine) else len(op.shape) - 1 if isinstance(op, LayerNorm) else 0
             if own == x.axis and x.each == 1 and self._passed(i, x, together(op) if isinstance(op, GroupNorm) else 1):
                 return x
         elif isinstance(op, (Add, Mul)) and (given[0].axis, given[0].each) == (given[1].axis, given[1].each):
-            return self.unite(*given)
+            return self.unite(*given) if op.in_shapes[0][:1] == op.in_shapes[1][:1] else self._gated(*given)
         elif isinstance(op, Concat) and all((axis.axis, axis.each) == (op.axis, 1) for axis in given):
             return _Axis(tuple(n for axis in given for n in axis.groups), op.axis)
         elif isinstance(op, Slice):
@@ -201,6 +207,11 @@ class _Walk:
         for each in given:
             self.fix(each)
         return self.new(op.shape[0], 0)
+
+    def _gated(self, x: _Axis, gate: _Axis) -> _Axis:
+        """The axis of a feature map that is multiplied by a gate per pixel, which has one channel."""
+        self.fix(gate)
+        return x
 
     def _passed(self, i: int, x: _Axis, unit: int = 1) -> bool:
         """Whether an op with weights per channel lets the channels of an axis pass, ``unit`` of them together."""

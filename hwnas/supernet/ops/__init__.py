@@ -13,6 +13,7 @@ from hwnas.supernet.ops import (
     named,
     normalisation,
     pooling,
+    resampling,
     rotary,
     shape,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "named",
     "normalisation",
     "pooling",
+    "resampling",
     "rotary",
     "run",
     "shape",

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import FORMULAS, Activation, PRelu
+from hwnas.space.ops import FORMULAS, Activation, Power, PRelu
 from hwnas.space.ops.activation import SLOPES
 from hwnas.supernet.ops._run import Pass, run
 
@@ -17,6 +17,7 @@ KERNELS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "relu6": F.relu6,
     **{f"leaky_relu_{slope}": partial(F.leaky_relu, negative_slope=slope) for slope in SLOPES},
+    "selu": F.selu,
     "elu": F.elu,
     "hswish": F.hardswish,
     "hsigmoid": F.hardsigmoid,
@@ -51,3 +52,8 @@ def _activation(op: Activation, x: Sequence[Tensor], at: Pass) -> Tensor:
 @run.register
 def _prelu(op: PRelu, x: Sequence[Tensor], at: Pass) -> Tensor:
     return F.prelu(x[0], at.weight("slope"))
+
+
+@run.register
+def _power(op: Power, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return x[0].clamp(min=op.least) ** op.exponent

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from hwnas.space.ops import Affine, BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, ResponseNorm, RMSNorm
 from hwnas.supernet._calibration import Shared
 from hwnas.supernet.ops._run import Pass, folded, run
 
@@ -38,6 +38,13 @@ def _layer_norm(op: LayerNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
 @run.register
 def _local_response_norm(op: LocalResponseNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
     return F.local_response_norm(x[0], op.size, op.alpha, op.beta, op.k)
+
+
+@run.register
+def _response_norm(op: ResponseNorm, x: Sequence[Tensor], at: Pass) -> Tensor:
+    channels = op.axis + 1
+    length: Tensor = torch.linalg.vector_norm(x[0], dim=[axis for axis in (1, 2, 3) if axis != channels], keepdim=True)
+    return x[0] * (length / (length.mean(channels, keepdim=True) + op.eps))
 
 
 @run.register

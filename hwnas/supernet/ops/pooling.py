@@ -9,7 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwnas.space.ops import AvgPool, GlobalMaxPool, GlobalPool, MaxPool, MeanTokens, PaddedAvgPool, Pool
+from hwnas.space.ops import (
+    AvgPool,
+    ChannelMax,
+    ChannelMean,
+    GlobalMaxPool,
+    GlobalPool,
+    MaxPool,
+    MeanTokens,
+    PaddedAvgPool,
+    Pool,
+)
 from hwnas.supernet.ops._run import Pass, run
 
 
@@ -50,6 +60,16 @@ def _global_pool(op: GlobalPool, x: Sequence[Tensor], at: Pass) -> Tensor:
 @run.register
 def _global_max_pool(op: GlobalMaxPool, x: Sequence[Tensor], at: Pass) -> Tensor:
     return x[0].amax((2, 3), keepdim=True)
+
+
+@run.register
+def _channel_mean(op: ChannelMean, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return x[0].mean(1, keepdim=True)
+
+
+@run.register
+def _channel_max(op: ChannelMax, x: Sequence[Tensor], at: Pass) -> Tensor:
+    return x[0].amax(1, keepdim=True)
 
 
 @run.register

@@ -23,7 +23,9 @@ from hwnas.space.ops import (
     GroupNorm,
     LayerNorm,
     LocalResponseNorm,
+    Power,
     Reshape,
+    ResponseNorm,
     RMSNorm,
 )
 from hwnas.supernet._execute import forward
@@ -83,7 +85,7 @@ def _linear(op: Op) -> Op:
         return replace(op, bn=False)
     if isinstance(op, Attention):
         return _Alike(**{field.name: getattr(op, field.name) for field in fields(op)})
-    passes = isinstance(op, Activation) and op.function not in GATES
-    if passes or isinstance(op, BatchNorm | GroupNorm | LayerNorm | LocalResponseNorm | RMSNorm):
+    passes = isinstance(op, Power) or (isinstance(op, Activation) and op.function not in GATES)
+    if passes or isinstance(op, BatchNorm | GroupNorm | LayerNorm | LocalResponseNorm | ResponseNorm | RMSNorm):
         return Reshape(op.name, op.inputs, op.in_shapes, op.in_shape)
     return op

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnxruntime as ort
@@ -36,6 +37,9 @@ GENES = {
     "mobilenet_v3": {"ks": 5, "e": 13, "d": 5, "r": 1},
     "mobilefacenet": {"e": 5, "d": 2, "r": 1},
     "convnext": {"ks": 10, "e": 10, "d": 4, "r": 1},
+    "convnext_v2": {"ks": 5, "e": 5, "d": 2, "r": 1},
+    "attentive": {"e": 4, "d": 2, "r": 1},
+    "hrnet": {"e": 3, "r": 1},
     "convmixer": {"ks": 4, "e": 1, "r": 1},
     "poolformer": {"e": 6, "d": 2, "r": 1},
     "squeezenet": {"e": 5, "r": 1},
@@ -123,7 +127,7 @@ def test_batch_norms_come_back(case: Exported, tmp_path: Path) -> None:
     file = exported(case.module, tmp_path / case.file.name, fold=True)
     folded = load_supernet(str(file))
     found = folded.adapted(Seen())  # only its calibration is asked for
-    if case.name in ("convnext", "poolformer", "resnet_gn", "bit"):  # which have other norms
+    if case.name in ("convnext", "convnext_v2", "poolformer", "resnet_gn", "bit"):  # which have other norms
         assert found is folded
         return
     largest, x = extremes(folded.space)[1], images()
@@ -162,7 +166,9 @@ def test_what_is_elastic(case: Exported) -> None:
     assert {key: len(columns) for key, columns in space.groups.items()} == GENES[case.name]
     values = {gene.group: set(gene.choices) for gene in space.genes if gene.group in ("ks", "e")}
     assert values["e"] == {0.5, 0.75, 1.0}
-    assert max(values.get("ks", {3})) == {"convnext": 7, "convmixer": 7, "mobilenet_v3": 5}.get(case.name, 3)
+    assert max(values.get("ks", {3})) == {"convnext": 7, "convnext_v2": 7, "convmixer": 7, "mobilenet_v3": 5}.get(
+        case.name, 3
+    )
     smallest, largest = macs_cost(space)(np.stack(extremes(space)))
     assert smallest < largest / (2 if case.name == "vgg" else 5)
 
@@ -181,6 +187,8 @@ def test_a_subnet_is_the_network_with_the_rest_of_its_weights_zero(case: Exporte
     """Fewer channels, smaller kernels and dropped blocks, all at once: what is cut away is exactly what zeros would do."""
     space = case.net.space
     for row in space.sample(3, np.random.default_rng(2), distinct_uniform=False):
+        if case.name == "convnext_v2":  # whose response norms take the mean over the channels that are there
+            row[space.groups["e"]] = case.largest[space.groups["e"]]
         whole = case.largest.copy()
         whole[space.input_genes] = row[space.input_genes]
         kept = _kept(case.net, row)
@@ -198,6 +206,18 @@ def test_smaller_images_enter_the_same_weights(case: Exported) -> None:
             row[column] = choice
             x = images(int(size))
             close(case.net.forward(row, x), case.module(x))
+
+
+@pytest.mark.parametrize(("mode", "sizes"), [("reflect", [40, 48, 56, 64]), ("circular", [56, 64])])
+def test_images_are_no_smaller_than_paddings_take(
+    mode: Literal["reflect", "circular"], sizes: list[int], tmp_path: Path
+) -> None:
+    """Two rows of the last map are mirrored, and it has two at 32 pixels; or taken from its far end, the fourth row."""
+    layers = [nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 4, 1), nn.ReLU()]
+    layers += [nn.Conv2d(8, 8, 5, padding=2, padding_mode=mode), nn.ReLU()]
+    module = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+    shapes = elastic_file(exported(module, tmp_path / "net.onnx")).shapes
+    assert list(shapes) == sizes
 
 
 def test_a_file_of_weights_tells_its_own_network(case: Exported, tmp_path: Path) -> None:
