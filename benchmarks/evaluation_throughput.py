@@ -31,7 +31,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, get_engine, load_supernet, random_supernet
-from hwnas.task import IMAGENET, ImageFolder, Task
+from hwnas.task import IMAGENET, ImageFolder, Sampling, Task
 from tests.parity.upstream import active_subnet, import_ofa
 from tests.parity.upstream import supernet as upstream_supernet
 
@@ -134,10 +134,10 @@ def once_for_all(
 
 
 def images(space: str, folder: Path, options: argparse.Namespace) -> None:
-    net, sizes = random_supernet(space), {"n_images": options.images, "n_calibration": options.calibrate}
+    net, sampling = random_supernet(space), Sampling(options.images, options.calibrate)
     if not (folder / "val").is_dir():
         write_images(folder, max(options.images, options.calibrate))
-    opened = partial(ImageFolder, folder, CLASSES, **sizes, batch_size=100, seed=0)
+    opened = partial(ImageFolder, folder, CLASSES, sampling)
     kept = opened()
     rows = net.space.restrict(r=SIZE).sample(options.rounds + 1, np.random.default_rng(0))
     evaluate(net, rows[-1], kept)  # decodes
@@ -185,7 +185,7 @@ def texts(folder: Path, options: argparse.Namespace) -> None:
     rows = "".join(f"{line},{i % 6}\n" for i, line in enumerate(lines))
     (folder / "data" / "validation.csv").write_text("text,label\n" + rows, encoding="utf-8")
     supernet = load_supernet(f"hf:{folder / 'net'}")
-    data = supernet.open_data(folder / "data", batch_size=100)
+    data = supernet.open_data(folder / "data", Sampling(batch_size=100))
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder / "net")
 
     def theirs(batch: int, row: Row) -> float:  # noqa: ARG001 (the whole network)
@@ -216,7 +216,7 @@ def training(folder: Path, options: argparse.Namespace) -> None:
         write_images(folder, max(options.images, options.calibrate))
     for precision in ("fp32", "bf16") if options.device == "cuda" else ("fp32",):
         net, batch = random_supernet("ofa_mbv3_w1.0"), 64
-        data = ImageFolder(folder, CLASSES, n_images=1, n_calibration=64, batch_size=batch, seed=0)
+        data = ImageFolder(folder, CLASSES, Sampling(1, 64, batch))
         settings = TrainSettings(steps=options.steps, learning_rate=0.01, precision=precision)
         trainer = Trainer(net, data, settings, device=options.device)
         ended = np.zeros(options.steps + 1)

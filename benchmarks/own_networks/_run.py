@@ -12,7 +12,7 @@ from hwnas.io import Journal
 from hwnas.supernet import MeasuredAccuracy, Supernet, Trainer, TrainSettings, accuracy_journal_identity, load_supernet
 from hwnas.supernet.hf import ImageEncoder, TextEncoder
 from hwnas.supernet.train import training_device
-from hwnas.task import TextFolder, UserData
+from hwnas.task import Sampling, TextFolder, UserData
 
 SAVE_EVERY = 50
 """Most steps that an interrupted training loses."""
@@ -87,8 +87,8 @@ class Run:
             assert isinstance(net, TextEncoder | ImageEncoder), f"{self.task.name} is no encoder"
             net = net.with_widths(self.widths)
         folder = self.shared / "data"
-        size, calibrate = self.task.batch_size, self.task.calibrate
-        data = net.open_data(folder, own_classes=True, calibrate=calibrate, batch_size=size, seed=self.seed)
+        sampling = Sampling(n_calibration=self.task.calibrate, batch_size=self.task.batch_size, seed=self.seed)
+        data = net.open_data(folder, sampling, own_classes=True)
         if self.rows is not None and reference is None:
             assert isinstance(net, TextEncoder), f"{self.task.name} is no encoder of texts"
             assert isinstance(data, TextFolder)
@@ -130,13 +130,8 @@ class Run:
 
     def data_of(self, net: Supernet, split: str, samples: int = 5000) -> UserData:
         """The samples that a trained network is measured on."""
-        return net.open_data(
-            self.shared / split,
-            images=samples,
-            calibrate=self.task.calibrate,
-            batch_size=EVALUATED_TOGETHER,
-            seed=self.seed,
-        )
+        sampling = Sampling(samples, self.task.calibrate, EVALUATED_TOGETHER, self.seed)
+        return net.open_data(self.shared / split, sampling)
 
     def _say(self, name: str, step: int, loss: float) -> None:
         if step % SAVE_EVERY == 0:

@@ -16,7 +16,7 @@ from hwnas.quantity import check_whole, count_of, first_few
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet
-    from hwnas.task import Task
+    from hwnas.task import Sampling, Task
 
 
 _YOURS = "pass --data FOLDER: images in val/<class>/, or texts in validation.csv"
@@ -86,7 +86,7 @@ def _training(name: str, folder: Path | None) -> str:
 
 
 def evaluation_data(
-    name: str, supernet: Supernet, folder: Path | None, *, images: int, calibrate: int, batch_size: int, seed: int
+    name: str, supernet: Supernet, folder: Path | None, sampling: Sampling
 ) -> tuple[Task, dict[str, Any]]:
     """Data to calibrate and measure with, and the facts that identify them in a journal.
 
@@ -97,28 +97,24 @@ def evaluation_data(
     from hwnas.supernet import brought_data
     from hwnas.task import scored_by
 
-    for what, n, least in (
-        ("images", images, 1),
-        ("calibrate", calibrate, 1),
-        ("batch size", batch_size, 1),
-        ("seed", seed, 0),
-    ):
-        check_whole(what, n, least)
+    sizes = {"images": sampling.n_validation, "calibrate": sampling.n_calibration, "batch_size": sampling.batch_size}
+    for what, n in sizes.items():
+        check_whole(what.replace("_", " "), n, 1)
+    check_whole("seed", sampling.seed, 0)
     refuse_unready(name, supernet, folder)
     own = brought_data(supernet)
     if folder is None and own is not None:
         return scored_by(own, supernet.metric), {"data": name}
     assert folder is not None
-    opened = supernet.open_data(folder, images=images, calibrate=calibrate, batch_size=batch_size, seed=seed)
-    data = scored_by(opened, supernet.metric)
+    data = scored_by(supernet.open_data(folder, sampling), supernet.metric)
     for note in data.notes:
         notice(note)
-    if data.n_available < images:
+    if data.n_available < sampling.n_validation:
         notice(f"{folder}: all validation {data.noun} are used, {data.n_available:,}")
     if not data.has_training and data.noun == "images":
         notice(f"{folder} has no train/: batch norms are re-calibrated on validation images, labels unseen")
-    identity = {"data": str(folder.resolve()), "images": images, "calibrate": calibrate, "batch_size": batch_size}
-    return data, {**identity, **fed_by(data), "seed": seed, "samples": data.digest()}
+    drawn = {**fed_by(data), "seed": sampling.seed, "samples": data.digest()}
+    return data, {"data": str(folder.resolve()), **sizes, **drawn}
 
 
 def fed_by(data: Task) -> dict[str, Any]:

@@ -77,14 +77,10 @@ class Windows:
         Raises:
             DataError: there is no text, or less than a window.
         """
-        return self.net.open_data(
-            self.data,
-            images=self.windows,
-            calibrate=self.windows,
-            batch_size=self.batch_size,
-            length=self.length,
-            seed=self.seed,
-        )
+        from hwnas.task import Sampling
+
+        sampling = Sampling(self.windows, self.windows, self.batch_size, self.seed)
+        return self.net.open_data(self.data, sampling, length=self.length)
 
     def batches(self) -> Sequence[Batch]:
         """Batches of ``(n, t)`` tokens and the tokens that follow them, from the training text if there is one."""

@@ -108,17 +108,12 @@ class Evaluation(SlowMetric):
         Raises:
             DataError: there are no data, or they do not fit.
         """
+        from hwnas.task import Sampling
+
         if self.data is None:
             self._tell_unused()
-        return evaluation_data(
-            self.supernet,
-            net,
-            self.data,
-            images=self.images,
-            calibrate=self.calibrate,
-            batch_size=self.batch_size,
-            seed=self.seed,
-        )
+        sampling = Sampling(self.images, self.calibrate, self.batch_size, self.seed)
+        return evaluation_data(self.supernet, net, self.data, sampling)
 
     def _tell_unused(self) -> None:
         """Notify the user of options that have no effect on data that the supernet brings."""

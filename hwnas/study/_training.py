@@ -157,14 +157,10 @@ class Training:
 
     def _open(self, net: Supernet, folder: Path, *, own_classes: bool = False) -> UserData:
         """The user's data, with classes of their own or in the order of the network's."""
-        return net.open_data(
-            folder,
-            own_classes=own_classes,
-            images=VALIDATION,
-            calibrate=CALIBRATION,
-            batch_size=self.batch_size,
-            seed=self.seed,
-        )
+        from hwnas.task import Sampling
+
+        sampling = Sampling(VALIDATION, CALIBRATION, self.batch_size, self.seed)
+        return net.open_data(folder, sampling, own_classes=own_classes)
 
     def _with_head(self, net: Supernet, task: UserData, folder: Path) -> tuple[Supernet, UserData]:
         """The network with a head for the classes of a task, its own if that fits, and the task in the order of the head."""

@@ -52,10 +52,10 @@ def with_weights(settings: ExportSettings, net: Supernet, chosen: ChosenSubnet, 
 def _calibrated(settings: ExportSettings, net: Supernet, chosen: ChosenSubnet) -> Weighted:
     """The subnet, re-calibrated and measured if there are images."""
     from hwnas.supernet import brought_data, calibrated, measure_accuracy, reference_kind
+    from hwnas.task import Sampling
 
     name, data, measure = settings.supernet, settings.data, settings.images is not None
     shown = data or reference_kind(name).whole or name
-    options = {"images": 1 if settings.images is None else settings.images, "calibrate": settings.calibrate}
     encoded = net.space.encode(chosen.arch)
     if data is None and brought_data(net) is None:
         if measure:
@@ -66,7 +66,9 @@ def _calibrated(settings: ExportSettings, net: Supernet, chosen: ChosenSubnet) -
             return Weighted(subnet, {}, chosen.accuracy)
         notice("no --data: batch norms are not re-calibrated, so the subnet's accuracy is lost (pass --data FOLDER)")
         return Weighted(subnet, {"calibration": "none: the accuracy of this file is unknown, and likely poor"})
-    images, _ = evaluation_data(name, net, data, **options, batch_size=settings.batch_size, seed=settings.seed)
+    n_validation = settings.images if settings.images is not None else 1
+    sampling = Sampling(n_validation, settings.calibrate, settings.batch_size, settings.seed)
+    images, _ = evaluation_data(name, net, data, sampling)
     watched = Watched(images, "re-calibrating batch norms")
     subnet, n_images = calibrated(net, encoded, watched)
     facts, accuracy = {}, chosen.accuracy

@@ -35,7 +35,18 @@ from hwnas.supernet._initial import initial_tensor
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
-from hwnas.task import IMAGENET, SCORES, ImageFolder, Inputs, Preprocessing, Task, UserData, scored_by
+from hwnas.task import (
+    IMAGENET,
+    SCORES,
+    USUAL_SAMPLING,
+    ImageFolder,
+    Inputs,
+    Preprocessing,
+    Sampling,
+    Task,
+    UserData,
+    scored_by,
+)
 
 HEAD_SPREAD = 0.01
 """Standard deviation of a new head's weights: so small that all classes are equally likely at first."""
@@ -137,24 +148,13 @@ class Supernet(ABC):
         """The supernet, adapted to the data before training; unchanged, unless overridden."""
         return self
 
-    def open_data(
-        self,
-        folder: Path,
-        *,
-        own_classes: bool = False,
-        images: int = 5000,
-        calibrate: int = 2000,
-        batch_size: int = 100,
-        seed: int = 0,
-    ) -> UserData:
+    def open_data(self, folder: Path, sampling: Sampling = USUAL_SAMPLING, *, own_classes: bool = False) -> UserData:
         """The user's data, of the kind that the network takes: image folders, unless overridden.
 
         Args:
             folder: the user's.
+            sampling: samples to draw, and to put into a batch.
             own_classes: take the classes of the data, not the head's.
-            images, calibrate: number of samples to measure on, and to calibrate with.
-            batch_size: for measuring, calibration and training.
-            seed: for drawing samples.
 
         Raises:
             DataError: the data do not fit.
@@ -163,12 +163,9 @@ class Supernet(ABC):
         found = ImageFolder(
             folder,
             None if own_classes else self.classes,
+            sampling,
             labels=() if own_classes else self.labels,
             preprocessing=self.preprocessing or IMAGENET,
-            n_images=images,
-            n_calibration=calibrate,
-            batch_size=batch_size,
-            seed=seed,
         )
         row = self.space.sample(1, np.random.default_rng(0), distinct_uniform=False)[0]
         found.resolution(network_inputs(self.network(row)))  # refuses other inputs now, and not when training has begun

@@ -11,6 +11,7 @@ from hwnas.task._image_folder import ImageFolder
 from hwnas.task._language import LENGTH, LanguageModelling, perplexity
 from hwnas.task._pixels import GREY, IMAGENET, Preprocessing
 from hwnas.task._prompt import prompt
+from hwnas.task._sampling import USUAL_SAMPLING, Sampling
 from hwnas.task._scores import (
     SCORES,
     margins,
@@ -49,6 +50,7 @@ __all__ = [
     "LENGTH",
     "SCORES",
     "TOKENIZER_FILES",
+    "USUAL_SAMPLING",
     "DigitsData",
     "Divergence",
     "Estimate",
@@ -60,6 +62,7 @@ __all__ = [
     "Parent",
     "PlacedTask",
     "Preprocessing",
+    "Sampling",
     "Score",
     "Scored",
     "SelectiveTask",

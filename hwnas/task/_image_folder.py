@@ -23,6 +23,7 @@ from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
 from hwnas.task._pixels import CPU, IMAGENET, Pixels, Preprocessing
+from hwnas.task._sampling import Sampling
 from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, digest_of, image_shape
 from hwnas.task._text_file import ENDINGS
@@ -45,13 +46,10 @@ class ImageFolder:
     Args:
         folder: see above.
         classes: number of the network's classes; None takes the folder's.
+        sampling: images to draw, and to put into a batch.
         labels: names of the network's classes, in the order of the logits. If they are unknown (empty), the class folders
             are taken in alphabetical order, or in numerical order where all names are numbers.
         preprocessing: what the network was trained with.
-        n_images: validation images to draw; all if there are fewer.
-        n_calibration: calibration images to draw, likewise.
-        batch_size: images per batch.
-        seed: of both draws, and of the augmentation of calibration images.
 
     Attributes:
         labels: names of the classes, in the order of the logits.
@@ -71,13 +69,10 @@ class ImageFolder:
         self,
         folder: str | os.PathLike[str],
         classes: int | None,
+        sampling: Sampling,
         *,
         labels: Sequence[str] = (),
         preprocessing: Preprocessing = IMAGENET,
-        n_images: int,
-        n_calibration: int,
-        batch_size: int,
-        seed: int,
     ) -> None:
         self.folder, self.preprocessing = Path(folder), preprocessing
         if not self.folder.is_dir():
@@ -96,17 +91,16 @@ class ImageFolder:
         self.has_training = split is not None and training.is_dir()
         if self.has_training and split is not None:
             _refuse_other_classes(self.folder, {split: names, "train": _class_names(training, classes)})
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(sampling.seed)
         found, strange = _samples(validation, ordered)
         self.n_available = len(found)
-        self._validation = _drawn(found, n_images, rng)
+        self._validation = _drawn(found, sampling.n_validation, rng)
         pool, stranger = _samples(training, ordered) if self.has_training else (found, [])
-        self._calibration = _drawn(pool, n_calibration, rng)
+        self._calibration = _drawn(pool, sampling.n_calibration, rng)
         self._training = pool if self.has_training else []
         odd = _oddities(self.folder, self.labels, self._training, found)
         self.notes: Sequence[str] = [*odd, *_left_out(self.folder, [*stranger, *strange])]
-        self.batch_size = batch_size
-        self.seed = seed
+        self.batch_size, self.seed = sampling.batch_size, sampling.seed
         self.broken: dict[Path, str] = {}
         self._cache = DecodedImages(CACHE_BYTES)
         self._device = CPU

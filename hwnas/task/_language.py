@@ -17,6 +17,7 @@ from hwnas.errors import DataError
 from hwnas.quantity import count_of
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
+from hwnas.task._sampling import Sampling
 from hwnas.task._task import InputsAt, Score, Scored, Specs, digest_of
 from hwnas.task._tokenizer import Tokenizer
 
@@ -52,12 +53,10 @@ class LanguageModelling:
     Args:
         path: a ``.txt`` file, or a folder.
         tokenizer: the network's.
+        sampling: windows to draw, and to put into a batch: fewer if their logits would exceed ``LOGITS_BYTES``. From those for
+            calibration int8 gets its ranges, and libraries their scores.
         vocabulary: logits per token.
         length: tokens per window, for networks whose input does not fix it.
-        n_windows: windows to measure on; all if there are fewer.
-        n_calibration: windows from which int8 gets its ranges and libraries their scores, likewise.
-        batch_size: windows per batch; fewer if their logits would exceed ``LOGITS_BYTES``.
-        seed: of both draws.
 
     Attributes:
         has_training: whether there is a training split.
@@ -76,17 +75,13 @@ class LanguageModelling:
         self,
         path: str | os.PathLike[str],
         tokenizer: Tokenizer,
+        sampling: Sampling,
         *,
         vocabulary: int,
         length: int = LENGTH,
-        n_windows: int,
-        n_calibration: int,
-        batch_size: int,
-        seed: int,
     ) -> None:
-        self.path, self.length, self.seed = Path(path), length, seed
-        self.n_windows, self._n_calibration = n_windows, n_calibration
-        self.batch_size, self.vocabulary = batch_size, vocabulary
+        self.path, self.length, self.vocabulary, self._sampling = Path(path), length, vocabulary, sampling
+        self.batch_size = sampling.batch_size
         texts = read_texts(path)
         self._tokens = {split: tokenizer.ids(text) for split, text in texts.items()}
         self.has_training = "train" in texts
@@ -95,9 +90,9 @@ class LanguageModelling:
         fitting = self.windows_at_once(length)
         self.notes: Sequence[str] = (
             [
-                f"batches have {count_of(fitting, 'window')}, not {batch_size}: logits of {vocabulary:,} words for {count_of(length, 'token')} each"
+                f"batches have {count_of(fitting, 'window')}, not {self.batch_size}: logits of {vocabulary:,} words for {count_of(length, 'token')} each"
             ]
-            if fitting < batch_size
+            if fitting < self.batch_size
             else []
         )
 
@@ -111,19 +106,19 @@ class LanguageModelling:
 
     def validation(self, specs: Specs) -> Iterator[tuple[Mapping[str, Tensor], Tensor]]:
         """Batches of token ids ``(n, t)`` and of the next tokens ``(n, t)``, the same at every call."""
-        for ids, following in self._batches("validation", self._length(specs), self.n_windows):
+        for ids, following in self._batches("validation", self._length(specs), self._sampling.n_validation):
             yield prompt(specs, ids), following
 
     def calibration(self, specs: Specs) -> Iterator[Mapping[str, Tensor]]:
         """Batches of token ids of the training text, or else of the validation text: up to `CALIBRATION_TOKENS` tokens."""
         length = self._length(specs)
-        most = min(self._n_calibration, math.ceil(CALIBRATION_TOKENS / length))
+        most = min(self._sampling.n_calibration, math.ceil(CALIBRATION_TOKENS / length))
         for ids, _ in self._batches(self._training_split, length, most):
             yield prompt(specs, ids)
 
     def judged(self, length: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All ``n_calibration`` windows: batches of token ids ``(n, t)`` and of the next tokens ``(n, t)``."""
-        yield from self._batches(self._training_split, length, self._n_calibration)
+        """All windows for calibration: batches of token ids ``(n, t)`` and of the next tokens ``(n, t)``."""
+        yield from self._batches(self._training_split, length, self._sampling.n_calibration)
 
     def unjudged(self, length: int, most: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Up to ``most`` windows of the same text that are not among :meth:`judged`, likewise.
@@ -131,11 +126,11 @@ class LanguageModelling:
         Raises:
             DataError: there are none.
         """
-        split = self._training_split
-        if len(self._windows(split, length)[0]) <= self._n_calibration:
-            rule = f"its {split} text has no windows beside the {self._n_calibration} that are scored on"
+        split, judged = self._training_split, self._sampling.n_calibration
+        if len(self._windows(split, length)[0]) <= judged:
+            rule = f"its {split} text has no windows beside the {judged} that are scored on"
             raise DataError(f"data {self.path}", rule, "give more text, or score on fewer windows")
-        yield from self._batches(split, length, most, self._n_calibration)
+        yield from self._batches(split, length, most, judged)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean negative log-likelihood of the next tokens ``(n, t)``, by logits ``(n, t, vocabulary)``."""
@@ -165,7 +160,7 @@ class LanguageModelling:
 
     def _batches(self, split: str, length: int, most: int, after: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         ids, following = self._windows(split, length)
-        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(ids))[after : after + most])
+        chosen = np.sort(np.random.default_rng(self._sampling.seed).permutation(len(ids))[after : after + most])
         n = self.windows_at_once(length)
         for start in range(0, len(chosen), n):
             rows = chosen[start : start + n]

@@ -18,6 +18,7 @@ from hwnas.errors import DataError, UnknownNameError
 from hwnas.files import files_in
 from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_indices, class_names, class_shares
+from hwnas.task._sampling import Sampling
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs, digest_of
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
@@ -44,12 +45,9 @@ class TextFolder:
         folder: see above.
         tokenizer: the network's.
         head: the classes of a trained head; None takes those of the data.
+        sampling: texts to draw, and to put into a batch; int8 gets its ranges from those for calibration.
         metric: ``accuracy``, ``f1`` or ``mcc``.
         columns: names of the files' columns.
-        n_texts: validation texts to draw; all if there are fewer.
-        n_calibration: training texts from which int8 gets its ranges, likewise; validation texts where nothing is trained.
-        batch_size: texts per batch.
-        seed: of both draws.
 
     Attributes:
         labels: names of the classes, in the order of the logits.
@@ -71,15 +69,13 @@ class TextFolder:
         folder: str | os.PathLike[str],
         tokenizer: Tokenizer,
         head: Known | None,
+        sampling: Sampling,
         *,
         metric: str,
         columns: TextColumns,
-        n_texts: int,
-        n_calibration: int,
-        batch_size: int,
-        seed: int,
     ) -> None:
-        self.folder, self.tokenizer, self.columns, self.batch_size = Path(folder), tokenizer, columns, batch_size
+        self.folder, self.tokenizer, self.columns = Path(folder), tokenizer, columns
+        self.batch_size = sampling.batch_size
         if not self.folder.is_dir():
             rule = "it is a file, and no folder" if self.folder.is_file() else "there is no such folder"
             raise DataError(f"data {folder}", rule, _LAYOUT)
@@ -95,17 +91,17 @@ class TextFolder:
         self.has_pairs = splits["validation"].pairs is not None
         self.labels = _labels(self.folder, splits, head)
         self.notes: Sequence[str] = [*_oddities(splits, self.labels)]
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(sampling.seed)
         texts, training = splits["validation"], splits.get("train")
         self.n_available = len(texts.texts)
         measured = _Split.of(texts, self.labels)
-        drawn = measured.drawn(n_texts, rng)
+        drawn = measured.drawn(sampling.n_validation, rng)
         self._training = _Split.of(training, self.labels) if training is not None else None
         if self._training is not None:
             count = f"{count_of(len(self._training.texts), 'text')} to learn from, {self.n_available:,} to measure on"
             shares = class_shares(Counter(self._training.labels.tolist()), self.labels)
             self.notes = [f"{folder}: {count}, {len(self.labels)} classes: {shares}", *self.notes]
-        self._calibration = (self._training or measured).drawn(n_calibration, rng)
+        self._calibration = (self._training or measured).drawn(sampling.n_calibration, rng)
         self._validation = drawn.at(tokenizer.counts(drawn.texts, drawn.pairs).argsort(kind="stable").tolist())
 
     def digest(self) -> str:

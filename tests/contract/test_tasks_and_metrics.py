@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from hwnas.metric import Metric, metrics
 from hwnas.space import TensorSpec, get_space, network_inputs
-from hwnas.task import DigitsData, ImageFolder, LanguageModelling, Specs, Task, Tokenizer
+from hwnas.task import DigitsData, ImageFolder, LanguageModelling, Sampling, Specs, Task, Tokenizer
 from hwnas.testing import METRIC_CHECKS, TASK_CHECKS, Check
 
 FED = {
@@ -31,13 +31,13 @@ def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "language":
         for split in ("train", "validation"):
             (folder / f"{split}.txt").write_text(" ".join(map(str, rng.integers(0, 20, 400))))
-        sizes = {"vocabulary": 20, "length": 8, "n_windows": 6, "n_calibration": 6, "batch_size": 3}
-        return LanguageModelling(folder, _tokenizer(20), **sizes, seed=0), FED["language"]
+        sampling = Sampling(6, 6, 3)
+        return LanguageModelling(folder, _tokenizer(20), sampling, vocabulary=20, length=8), FED["language"]
     for split in ("train", "val"):
         for label in "abc":
             for i in range(8):
                 _write(folder / split / label / f"{i}.png", rng)
-    return ImageFolder(folder, 3, n_images=24, n_calibration=24, batch_size=8, seed=0), FED["images"]
+    return ImageFolder(folder, 3, Sampling(24, 24, 8)), FED["images"]
 
 
 def _tokenizer(words: int) -> Tokenizer:

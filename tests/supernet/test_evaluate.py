@@ -30,13 +30,13 @@ from hwnas.supernet import (
     recalibrate,
 )
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import Estimate, ImageFolder, Task, scored_by
+from hwnas.task import Estimate, ImageFolder, Sampling, Task, scored_by
 from tests.supernet.conftest import OWN
 
 
 @pytest.fixture
 def data(image_folder: Path) -> ImageFolder:
-    return ImageFolder(image_folder, 10, n_images=50, n_calibration=24, batch_size=16, seed=0)
+    return ImageFolder(image_folder, 10, Sampling(50, 24, 16))
 
 
 def test_accuracy_is_counted_after_recalibration(own_supernet: Supernet, data: ImageFolder):

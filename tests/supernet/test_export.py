@@ -18,7 +18,7 @@ from hwnas.errors import SupernetError
 from hwnas.graph import network_model
 from hwnas.space import get_space
 from hwnas.supernet import Supernet, calibrated, export_onnx
-from hwnas.task import ImageFolder
+from hwnas.task import ImageFolder, Sampling
 from tests.supernet.conftest import OWN
 
 ARCH = {"d": [1, 2, 1], "e": [0.5, 0.5, 1.0, 0.5, 1.0, 0.5], "r": 32}
@@ -57,7 +57,7 @@ def test_a_row_is_exported_with_its_weights_and_accuracy(
     assert facts["top1_source"] == f"predicted ({csv}, row 2)"
     assert facts["weights"].startswith("own.safetensors (")
 
-    data = ImageFolder(image_folder, 10, n_images=1, n_calibration=16, batch_size=8, seed=0)
+    data = ImageFolder(image_folder, 10, Sampling(1, 16, 8))
     subnet, _ = calibrated(own_supernet, own_supernet.space.encode(ARCH), data)
     x = torch.randn(5, 3, 32, 32)
     session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])

@@ -20,7 +20,7 @@ from hwnas.cli import main
 from hwnas.errors import SupernetError
 from hwnas.space import TensorSpec
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
-from hwnas.task import ImageFolder, TrainingTask
+from hwnas.task import ImageFolder, Sampling, TrainingTask
 from tests.conftest import REPOSITORY
 from tests.supernet.conftest import OWN
 
@@ -104,7 +104,17 @@ def test_other_classes_are_refused_and_other_numbers_get_a_new_head(
             (other / split / new).mkdir(parents=True)
             for file in (colours / split / old).iterdir():
                 (other / split / new / file.name).symlink_to(file)
-    args = ("evaluate", "--supernet", str(trained), "--data", str(other), "--sample", "1", "--out", str(tmp_path / "a"))
+    args = (
+        "evaluate",
+        "--supernet",
+        str(trained),
+        "--data",
+        str(other),
+        "--sample",
+        "1",
+        "--out",
+        str(tmp_path / "a.csv"),
+    )
     assert exit_code(*args) == 2
     assert "it has the class folder 'azure', and the network's classes are blue, green, red" in capsys.readouterr().err
     (other / "val" / "azure").rename(tmp_path / "gone")
@@ -176,7 +186,7 @@ def test_what_cannot_be_read_is_not_called_damaged(tmp_path: Path):
 
 
 def test_training_batches_repeat_and_show_each_image_once(colours: Path):
-    data = ImageFolder(colours, None, n_images=9, n_calibration=9, batch_size=12, seed=0)
+    data = ImageFolder(colours, None, Sampling(9, 9, 12))
     assert isinstance(data, TrainingTask)
     assert (data.labels, data.steps_per_epoch) == (CLASSES, 3)
     first, labels = data.training_batch(4, seed=1)
@@ -218,7 +228,7 @@ def test_a_folder_to_deploy_holds_classes_and_preprocessing(
     assert sorted(path.name for path in deploy.iterdir()) == ["config.json", "model.onnx", "preprocessor_config.json"]
     assert json.loads((deploy / "config.json").read_text())["id2label"] == dict(zip("012", CLASSES, strict=True))
 
-    data = ImageFolder(colours, 3, n_images=18, n_calibration=18, batch_size=18, seed=0)
+    data = ImageFolder(colours, 3, Sampling(18, 18, 18))
     ((images, _),) = data.validation(SPECS)
     session = ort.InferenceSession(deploy / "model.onnx", providers=["CPUExecutionProvider"])
     files = sorted((colours / "val").rglob("*.png"))

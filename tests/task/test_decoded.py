@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hwnas.space import TensorSpec
-from hwnas.task import ImageFolder
+from hwnas.task import ImageFolder, Sampling
 from hwnas.task._decoded import DecodedImages
 
 
@@ -37,7 +37,7 @@ def test_the_resolution_used_longest_ago_makes_room_and_the_limit_holds():
 
 
 def test_images_are_decoded_once_per_resolution(image_folder: Path, monkeypatch: pytest.MonkeyPatch):
-    data = ImageFolder(image_folder, 10, n_images=30, n_calibration=12, batch_size=8, seed=0)
+    data = ImageFolder(image_folder, 10, Sampling(30, 12, 8))
     opened: list[Path] = []
     plain = ImageFolder._opened
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,20 @@ from PIL import Image
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
 from hwnas.study._data import warn_broken
-from hwnas.task import GREY, IMAGENET, DigitsData, ImageFolder, Preprocessing, placed
+from hwnas.task import GREY, IMAGENET, DigitsData, ImageFolder, Preprocessing, Sampling, placed
 
 SHAPE = {"input": TensorSpec((3, 32, 32))}
 
 
-def opened(folder: Path, classes: int | None = 10, **options: Any) -> ImageFolder:
-    settings = {"n_images": 30, "n_calibration": 20, "batch_size": 8, "seed": 0} | options
-    return ImageFolder(folder, classes, **settings)
+def opened(
+    folder: Path,
+    classes: int | None = 10,
+    preprocessing: Preprocessing = IMAGENET,
+    labels: Sequence[str] = (),
+    **options: int,
+) -> ImageFolder:
+    sampling = Sampling(**{"n_validation": 30, "n_calibration": 20, "batch_size": 8} | options)
+    return ImageFolder(folder, classes, sampling, preprocessing=preprocessing, labels=labels)
 
 
 @pytest.mark.parametrize(("size", "resolution"), [((50, 70), 32), ((71, 40), 48), ((33, 33), 224)])
@@ -135,7 +142,7 @@ def test_batches_are_the_same_at_every_call_and_differ_by_seed(image_folder: Pat
 
 
 def test_all_images_are_used_where_there_are_fewer_than_asked(image_folder: Path):
-    data = opened(image_folder, n_images=1000)
+    data = opened(image_folder, n_validation=1000)
     labels = torch.cat([labels for _, labels in data.validation(SHAPE)])
     assert torch.bincount(labels).tolist() == [5] * 10
     assert data.n_available == 50
@@ -161,8 +168,8 @@ def test_images_that_are_of_no_use_are_left_out_and_named(
     deep = tmp_path / "data" / "val" / "n0009" / "3.png"
     Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(deep)
     deep.with_suffix(".jpg").unlink()
-    data = opened(tmp_path / "data", n_images=50)
-    assert data.digest() != opened(image_folder, n_images=50).digest()
+    data = opened(tmp_path / "data", n_validation=50)
+    assert data.digest() != opened(image_folder, n_validation=50).digest()
     for _ in range(2):
         assert sum(len(labels) for _, labels in data.validation(SHAPE)) == 46
     assert sorted(path.parent.name for path in data.broken) == ["n0003", "n0005", "n0007", "n0009"]
@@ -276,19 +283,19 @@ def test_folders_are_of_the_networks_classes_by_name_or_number(tmp_path: Path):
     for name in ("b", "c", "a"):
         (tmp_path / "names" / name).mkdir(parents=True)
         Image.new("RGB", (9, 9), (ord(name), 0, 0)).save(tmp_path / "names" / name / "x.png")
-    told = ImageFolder(tmp_path / "names", 3, labels=("c", "a", "b"), n_images=9, n_calibration=9, batch_size=9, seed=0)
+    told = ImageFolder(tmp_path / "names", 3, Sampling(9, 9, 9), labels=("c", "a", "b"))
     [(images, labels)] = told.validation({"input": TensorSpec((3, 8, 8))})
     red = (images[:, 0, 0, 0] * IMAGENET.std[0] + IMAGENET.mean[0]) * 255
     assert {round(value): told.labels[i] for value, i in zip(red.tolist(), labels.tolist(), strict=True)} == {
         ord(name): name for name in "abc"
     }
     with pytest.raises(DataError, match="it has the class folder 'a', and the network's classes are x, y, z"):
-        ImageFolder(tmp_path / "names", 3, labels=("x", "y", "z"), n_images=9, n_calibration=9, batch_size=9, seed=0)
+        ImageFolder(tmp_path / "names", 3, Sampling(9, 9, 9), labels=("x", "y", "z"))
     for i in range(12):
         (tmp_path / "numbers" / str(i)).mkdir(parents=True)
         Image.new("RGB", (9, 9), (10 * i, 0, 0)).save(tmp_path / "numbers" / str(i) / "x.png")
     for known in ((), tuple(f"class {i}" for i in range(12))):
-        data = ImageFolder(tmp_path / "numbers", 12, labels=known, n_images=12, n_calibration=9, batch_size=12, seed=0)
+        data = ImageFolder(tmp_path / "numbers", 12, Sampling(12, 9, 12), labels=known)
         [(images, labels)] = data.validation({"input": TensorSpec((3, 8, 8))})
         red = (images[:, 0, 0, 0] * IMAGENET.std[0] + IMAGENET.mean[0]) * 255
         torch.testing.assert_close(red, 10.0 * labels, rtol=0, atol=0.01)
@@ -308,7 +315,7 @@ def test_preprocessing_is_told_in_words():
 
 def test_some_samples_are_those_of_all(image_folder: Path) -> None:
     specs = {"input": TensorSpec((3, 32, 32))}
-    data = ImageFolder(image_folder, 10, n_images=50, n_calibration=1, batch_size=16, seed=0)
+    data = ImageFolder(image_folder, 10, Sampling(50, 1, 16))
     images, labels = (torch.cat(part) for part in zip(*data.validation(specs), strict=True))
     chosen = [7, 3, 49, 20, 0]
     some, of_some = (torch.cat(part) for part in zip(*data.validation_of(specs, chosen), strict=True))

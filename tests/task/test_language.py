@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from hwnas.errors import DataError
 from hwnas.space import TensorSpec
-from hwnas.task import Divergence, LanguageModelling, Parent, Tokenizer, perplexity
+from hwnas.task import Divergence, LanguageModelling, Parent, Sampling, Tokenizer, perplexity
 from hwnas.task._language import CALIBRATION_TOKENS
 
 WORDS = 50
@@ -33,9 +32,9 @@ def words(n: int, first: int = 0) -> str:
     return " ".join(str((first + i) % WORDS) for i in range(n))
 
 
-def opened(path: Path, tokenizer: Tokenizer, **options: Any) -> LanguageModelling:
-    usual = {"vocabulary": WORDS, "length": 8, "n_windows": 99, "n_calibration": 2, "batch_size": 3, "seed": 0}
-    return LanguageModelling(path, tokenizer, **{**usual, **options})
+def opened(path: Path, tokenizer: Tokenizer, vocabulary: int = WORDS, **options: int) -> LanguageModelling:
+    sampling = Sampling(**{"n_validation": 99, "n_calibration": 2, "batch_size": 3, **options})
+    return LanguageModelling(path, tokenizer, sampling, vocabulary=vocabulary, length=8)
 
 
 def test_each_token_is_told_from_those_before_it(tokenizer, tmp_path):
@@ -93,7 +92,7 @@ def test_windows_are_drawn_from_the_seed(tokenizer, tmp_path):
     drawn = [
         [
             x["input_ids"][:, 0].tolist()
-            for x, _ in opened(tmp_path / "a.txt", tokenizer, n_windows=6, seed=seed).validation(SPECS)
+            for x, _ in opened(tmp_path / "a.txt", tokenizer, n_validation=6, seed=seed).validation(SPECS)
         ]
         for seed in (0, 0, 1)
     ]

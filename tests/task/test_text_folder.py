@@ -16,7 +16,7 @@ from tokenizers import BertWordPieceTokenizer
 
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.space import TensorSpec
-from hwnas.task import TextColumns, TextFolder, Tokenizer, UserData
+from hwnas.task import Sampling, TextColumns, TextFolder, Tokenizer, UserData
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "the", ",", "'"]
 SPECS = {name: TensorSpec((8,), "int64") for name in ("input_ids", "attention_mask", "token_type_ids")}
@@ -57,12 +57,9 @@ def opened(
         folder,
         tokenizer,
         head,
+        Sampling(99, 9, 2),
         metric=metric,
         columns=TextColumns(**columns),
-        n_texts=99,
-        n_calibration=9,
-        batch_size=2,
-        seed=0,
     )
 
 
@@ -134,8 +131,8 @@ def test_tells_beforehand_how_many_texts_calibration_has(tokenizer: Tokenizer, t
     write(tmp_path / "validation.csv", ROWS)
     data = opened(tmp_path, tokenizer)
     assert data.n_calibration == sum(len(inputs["input_ids"]) for inputs in data.calibration(SPECS))
-    sizes = {"n_texts": 1, "n_calibration": 9, "batch_size": 2}  # an export in int8 measures on few
-    few = TextFolder(tmp_path, tokenizer, None, metric="accuracy", columns=TextColumns(), seed=0, **sizes)
+    sampling = Sampling(1, 9, 2)  # an export in int8 measures on few
+    few = TextFolder(tmp_path, tokenizer, None, sampling, metric="accuracy", columns=TextColumns())
     assert (few.n_validation, few.n_calibration) == (1, len(ROWS))
 
 

@@ -31,7 +31,7 @@ from hwnas.supernet.hf._encoder import encoder_space
 from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._inputs import TextInput
 from hwnas.supernet.hf._weights import read_folder, renamed
-from hwnas.task import Task, TextFolder, Tokenizer, UserData
+from hwnas.task import USUAL_SAMPLING, Sampling, Task, TextFolder, Tokenizer, UserData
 
 WORDS, ROWS = "embeddings/words.weight", "embeddings/rows.row"
 """The embedding table of tokens, and the row of each token if tokens share rows."""
@@ -164,26 +164,14 @@ class TextEncoder(EncoderSupernet):
         tokenizer.check_vocabulary(cls.family.fed.vocabulary, cls.carried.folder)
         return tokenizer
 
-    def open_data(
-        self,
-        folder: Path,
-        *,
-        own_classes: bool = False,
-        images: int = 5000,
-        calibrate: int = 2000,
-        batch_size: int = 100,
-        seed: int = 0,
-    ) -> TextFolder:
+    def open_data(self, folder: Path, sampling: Sampling = USUAL_SAMPLING, *, own_classes: bool = False) -> TextFolder:
         data = TextFolder(
             folder,
             self.tokenizer(),
             None if own_classes or self.head_is_new else (self.labels, self.classes),
+            sampling,
             metric=self.metric,
             columns=self.carried.columns,
-            n_texts=images,
-            n_calibration=calibrate,
-            batch_size=batch_size,
-            seed=seed,
         )
         if self.carried.paired and not own_classes and not data.has_pairs:
             rule = f"the network was trained on pairs of texts, and its files have no column {data.columns.pair!r}"
@@ -245,11 +233,11 @@ class ImageEncoder(EncoderSupernet):
 
     recipe = Recipe("adamw", epochs=10, learning_rate=1e-4, weight_decay=0.01, clip_norm=1.0, validates=True)
 
-    def open_data(self, folder: Path, **options: Any) -> UserData:
+    def open_data(self, folder: Path, sampling: Sampling = USUAL_SAMPLING, *, own_classes: bool = False) -> UserData:
         if self.preprocessing is None:
             rule = f"it has no {PREPROCESSOR}, so the preprocessing that it was trained with is unknown"
             raise DataError(f"hf:{self.carried.folder}", rule, "save its image processor into the folder")
-        return super().open_data(folder, **options)
+        return super().open_data(folder, sampling, own_classes=own_classes)
 
     def deployed_files(self, subnet: Subnet) -> dict[str, str]:
         files = super().deployed_files(subnet)

@@ -19,7 +19,7 @@ from hwnas.study._workers import Evaluating
 from hwnas.supernet import Supernet, evaluate, extremes, folded_weights, forward, get_engine, load_supernet
 from hwnas.supernet._feeds import feeds, ranges_on
 from hwnas.supernet.engine._narrowed import narrowed
-from hwnas.task import Inputs, SelectiveTask
+from hwnas.task import Inputs, Sampling, SelectiveTask
 from tests.supernet.hf.conftest import save, save_images, write_texts
 from tests.supernet.hf.test_parity import CASES, largest, padded
 
@@ -30,7 +30,7 @@ def test_texts_are_told_apart_as_torch_does_and_nothing_is_calibrated(case: str,
     save(tmp_path / "net", kind, classes=2, **settings)
     write_texts(tmp_path / "data", 200)
     net = load_supernet(f"hf:{tmp_path / 'net'}").with_head(("negative", "positive"))
-    data = net.open_data(tmp_path / "data", batch_size=64)
+    data = net.open_data(tmp_path / "data", Sampling(batch_size=64))
     row = largest(net, 16)
     found, expected = (evaluate(net, row, data, get_engine(name)) for name in ("onnxruntime", "torch"))
     assert found == expected
@@ -138,7 +138,7 @@ def test_ranges_of_texts_are_seen_without_their_padding(tmp_path: Path) -> None:
     save(tmp_path / "net", "bert", classes=2)
     write_texts(tmp_path / "data", 60)
     net = load_supernet(f"hf:{tmp_path / 'net'}").with_head(("negative", "positive"))
-    data = net.open_data(tmp_path / "data", batch_size=20)
+    data = net.open_data(tmp_path / "data", Sampling(batch_size=20))
     subnet = net.extract(largest(net, 16))
     model = build_model(subnet.network, weights=folded_weights(subnet))
     batches = list(data.calibration(subnet.inputs))

@@ -17,7 +17,7 @@ from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, extremes,
 from hwnas.supernet.hf._supernet import _recipe
 from hwnas.supernet.train import _trainer as trainer_module
 from hwnas.supernet.train._importance import importance
-from hwnas.task import TextFolder
+from hwnas.task import Sampling, TextFolder
 from tests.supernet.hf.conftest import save, write_texts
 from tests.supernet.training import train
 
@@ -29,7 +29,7 @@ def opened(folder: Path) -> tuple[Supernet, TextFolder]:
     save(folder / "net", "bert", classes=None)
     write_texts(folder / "data")
     net = load_supernet(f"hf:{folder / 'net'}")
-    data = net.open_data(folder / "data", own_classes=True, batch_size=16)
+    data = net.open_data(folder / "data", Sampling(batch_size=16), own_classes=True)
     assert isinstance(data, TextFolder)
     return net.adapted(data).with_head(data.labels), data
 
@@ -53,7 +53,7 @@ def test_texts_are_learned_by_large_and_small(tmp_path: Path) -> None:
     net = trained(tmp_path, TrainSettings(steps=120, optimizer="adamw", learning_rate=3e-3, clip_norm=1.0))
     net.save(tmp_path / "own.safetensors")
     other = load_supernet(str(tmp_path / "own.safetensors"))
-    data, _ = evaluation_data("own", other, tmp_path / "data", images=99, calibrate=9, batch_size=16, seed=0)
+    data, _ = evaluation_data("own", other, tmp_path / "data", Sampling(99, 9, 16))
     for row in extremes(other.space):
         found = evaluate(other, row, data)
         assert found.value > 90
@@ -114,7 +114,7 @@ def test_a_network_without_head_is_not_evaluated(tmp_path: Path) -> None:
     with pytest.raises(
         SupernetError, match=r"train it first: hwnas train --supernet hf:x --data .* --out own.safetensors"
     ):
-        evaluation_data("hf:x", net, tmp_path / "data", images=9, calibrate=9, batch_size=9, seed=0)
+        evaluation_data("hf:x", net, tmp_path / "data", Sampling(9, 9, 9))
 
 
 def test_labels_that_a_trained_head_does_not_know_are_refused(tmp_path: Path) -> None:
@@ -152,5 +152,5 @@ def test_texts_that_are_longer_than_the_network_takes_are_told(
     save(tmp_path / "net", "bert", classes=None, max_position_embeddings=positions)
     write_texts(tmp_path / "data")
     net = load_supernet(f"hf:{tmp_path / 'net'}")
-    net.adapted(net.open_data(tmp_path / "data", own_classes=True, batch_size=16))
+    net.adapted(net.open_data(tmp_path / "data", Sampling(batch_size=16), own_classes=True))
     assert told in said[-1]

@@ -32,7 +32,7 @@ from hwnas.supernet.hf.decoder._gguf import gguf_file, gguf_tensors
 from hwnas.supernet.hf.decoder._own import OF, own_name, own_tensors
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 from hwnas.supernet.hf.decoder._weights import by_largest_weights, renamed
-from hwnas.task import LENGTH, Inputs, LanguageModelling, Tokenizer, prompt
+from hwnas.task import LENGTH, USUAL_SAMPLING, Inputs, LanguageModelling, Sampling, Tokenizer, prompt
 
 
 class DecoderSupernet(Supernet):
@@ -106,13 +106,10 @@ class DecoderSupernet(Supernet):
     def open_data(
         self,
         folder: Path,
+        sampling: Sampling = USUAL_SAMPLING,
         *,
         own_classes: bool = False,  # noqa: ARG002 (its classes are always the tokens)
-        images: int = 5000,
-        calibrate: int = 2000,
-        batch_size: int = 100,
         length: int | None = None,
-        seed: int = 0,
     ) -> LanguageModelling:
         if length is not None and length > self.decoder.positions:
             rule = f"{self.space.name} has {self.decoder.positions:,} positions"
@@ -120,12 +117,9 @@ class DecoderSupernet(Supernet):
         return LanguageModelling(
             folder,
             self.tokenizer(),
+            sampling,
             vocabulary=self.decoder.vocabulary,
             length=length or min(LENGTH, self.decoder.positions),
-            n_windows=images,
-            n_calibration=calibrate,
-            batch_size=batch_size,
-            seed=seed,
         )
 
     def op_weights(self, name: str, op: Op) -> dict[str, Tensor]:
