@@ -27,6 +27,7 @@ from hwnas.study._chosen import ChosenSubnet
 from hwnas.study._export import export_subnet, supernet_of
 from hwnas.study._export_settings import OPSETS, ExportSettings
 from hwnas.study._form import AGREEMENT_PCT
+from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
@@ -116,18 +117,16 @@ def export(
 
     Example: hwnas export pareto.csv --row 3 --data photos --out deploy
     """
-    from hwnas.report import read_provenance
-
     if (pareto is None) == (arch is None):
         raise DataError("the subnet", "it is a row of a CSV or an arch", "pass PARETO.csv --row N, or --arch JSON")
     if arch is not None and row is not None:
         raise DataError(f"--row {row}", "it names a row of a CSV, but --arch is the subnet itself", "drop one of them")
     if pareto is not None and not pareto.is_file():
         raise DataError(f"file {pareto}", "there is no such file", "check the path")
-    found = read_provenance(pareto) if pareto is not None else {}
+    provenance = Provenance.read(pareto) if pareto is not None else Provenance()
     choose = _of_arch(arch) if arch is not None else _of_row(pareto or Path(), row)
     settings = ExportSettings(
-        supernet=supernet or supernet_of(found),
+        supernet=supernet or supernet_of(provenance),
         checkpoint=checkpoint,
         random_weights=random_weights,
         data=data,
@@ -142,7 +141,7 @@ def export(
         budget_ms=parse_latency_ms(budget, "--budget") if budget is not None else None,
         columns=columns.named(),
     )
-    holds = export_subnet(settings, found, choose, out)
+    holds = export_subnet(settings, provenance, choose, out)
     raise typer.Exit(0 if holds else BAD_OUTCOME)
 
 

@@ -77,7 +77,7 @@ def measure(
     loaded, outputs = Front.load(front, space), Outputs(out or front)
     outputs.check()
     if loaded.space is None:
-        space_of_front(loaded.facts, front, space)  # raises the reason
+        space_of_front(loaded.provenance, front, space)  # raises the reason
     measuring = Measuring.of(
         loaded,
         rows=chosen_rows(loaded.frame["row"].tolist(), rows, front) if rows is not None else None,
@@ -95,7 +95,7 @@ def measure(
     text, whole = read_csv(front, as_text=True), loaded  # as text, cells stay as they were
     for each in done:
         text, whole = each.beside(text), each.on(whole)
-    outputs.write(text, whole.facts, whole.picture())
+    outputs.write(text, whole.provenance, whole.picture())
     for each in done:
         for journal in each.journals:
             journal.unlink(missing_ok=True)

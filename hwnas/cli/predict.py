@@ -18,6 +18,7 @@ from hwnas.quantity import count_of
 from hwnas.study._facts import predicted_facts
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
+from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 from hwnas.study._space import open_in, refuse_other_space, space_of_front
 from hwnas.study._table import find_table
@@ -103,9 +104,10 @@ def _space_of(archs: Path, named: str | None, precision: str | None) -> tuple[di
         if named is None:
             raise
         facts = {}  # the JSON is of another program
-    space, precision = open_in(named or space_of_front(facts, archs, None), precision)
+    provenance = Provenance.from_json(facts)
+    space, precision = open_in(named or space_of_front(provenance, archs, None), precision)
     if named is not None:
-        refuse_other_space(facts, archs, space)
+        refuse_other_space(provenance, archs, space)
     return facts, space, precision
 
 

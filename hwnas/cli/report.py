@@ -47,22 +47,23 @@ def report(
     for path in written:
         check_writable(path)
     loaded = Front.load(front, space)
-    if loaded.space is None and loaded.provenance.space.name and table_of(loaded.facts) is None:
+    if loaded.space is None and loaded.provenance.space.name and table_of(loaded.provenance) is None:
         try:
-            space_of_front(loaded.facts, front, space)
+            space_of_front(loaded.provenance, front, space)
         except HwnasError as error:
             notice(f"the page cannot show which layers a depth skips: {error}")
     picture, about = loaded.picture(), loaded.provenance
+    facts = about.to_json()
     for path in written:
         if ends_in(path, PAGE):
-            write_html(picture, loaded.facts, path, csv=as_argument(front), space=loaded.space)
+            write_html(picture, facts, path, csv=as_argument(front), space=loaded.space)
         else:
             save_plot(picture, path)
     if to_json:
         say(loaded.to_json())
         return
     show(front_table(loaded.frame, most=rows, also=[*about.objectives, *about.budgets, *about.floors]))
-    layers = sensitivity_table(loaded.facts)
+    layers = sensitivity_table(facts)
     if layers is not None:
         show(layers)
     say(f"\nwrote {', '.join(map(str, written))}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.progress import notice
 from hwnas.study._prepare import ANY_PRECISION
+from hwnas.study._provenance import Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +67,9 @@ class ChosenSubnet:
         source = cells.get(f"{metric}_source", counted)
         return cls(arch, Known(accuracy, f"{source or 'predicted'} ({place})"), source is not None)
 
-    def with_weights_of(self, net: Supernet, found: Mapping[str, Any]) -> ChosenSubnet:
+    def with_weights_of(self, net: Supernet, provenance: Provenance) -> ChosenSubnet:
         """The subnet, without its accuracy if the provenance says that it was measured with other weights."""
-        evaluator, verified = (found.get(key) or {} for key in ("evaluator", "verified"))
+        evaluator, verified = provenance.evaluator or {}, provenance.verified or {}
         weights = evaluator.get("weights") or (verified.get("text") or {}).get("digest")
         if not self.measured or weights is None or net.digest in weights:
             return self
@@ -77,7 +78,7 @@ class ChosenSubnet:
         )
         return replace(self, accuracy=None)
 
-    def is_of_precisions(self, found: Mapping[str, Any]) -> bool:
+    def is_of_precisions(self, provenance: Provenance) -> bool:
         """Whether the accuracy holds for layers in their own precisions; most predictors only know fp32."""
-        predictor = found.get("predictor")
+        predictor = provenance.predictor
         return self.measured or (predictor is not None and predictor.get("kind") != ANY_PRECISION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from hwnas.metric import LATENCY, Metric, get_metric
 from hwnas.quantity import count_of
 from hwnas.study._lengths import Lengths
+from hwnas.study._provenance import Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,17 +53,17 @@ class Decoding(Lengths):
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, space: SearchSpace, facts: Mapping[str, Any]) -> Decoding | None:
+    def of(cls, space: SearchSpace, provenance: Provenance) -> Decoding | None:
         """The lengths of the block library in which a front was found; None for other networks, which have one length."""
-        file = next((file for file in facts.get("files") or () if file.get("lengths")), None)
+        file = next((file for file in provenance.files if file.get("lengths")), None)
         if file is None or not {"l", "p"} <= set(space.groups):
             return None
         return cls(int(file["lengths"]["prompt"]), int(file["lengths"]["context"]), file.get("tables") or {})
 
-    def facts(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A front's facts, with the device of the library's table if the front has none of its own."""
+    def completed(self, provenance: Provenance) -> Provenance:
+        """A front's provenance, with the device of the library's table if the front has none of its own."""
         table = self.tables.get(LATENCY.column)
-        return {**facts, "device": table} if table and not facts.get("device") else facts
+        return replace(provenance, device=table) if table and not provenance.device else provenance
 
     def runs(self, space: SearchSpace, x: Population) -> list[Runs]:
         """Runs of ``(n, g)`` rows: one step of decoding, and one prefill."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
@@ -28,6 +28,7 @@ from hwnas.study._form import (
     tell_agreement,
     tell_precisions,
 )
+from hwnas.study._provenance import Provenance
 from hwnas.study._space import classes_of, table_of
 from hwnas.study._timed_file import Clock
 from hwnas.study._weighted import Weighted, with_weights
@@ -48,12 +49,12 @@ def export(front: Front, row: int, path: Path, settings: ExportSettings) -> Path
     arch = front.arch(row)
     cells = front.frame.iloc[front.frame["row"].tolist().index(row)]
     place = f"{front.path or 'a front'}, row {row}"
-    if not export_subnet(settings, front.facts, lambda net: ChosenSubnet.of(arch, cells, net.metric, place), path):
+    if not export_subnet(settings, front.provenance, lambda net: ChosenSubnet.of(arch, cells, net.metric, place), path):
         raise NotHeldError(f"{path}", "it is written, but does not hold", "see the lines above")
     return path
 
 
-def supernet_of(facts: Mapping[str, Any]) -> str:
+def supernet_of(provenance: Provenance) -> str:
     """The supernet that a provenance names.
 
     Raises:
@@ -61,25 +62,25 @@ def supernet_of(facts: Mapping[str, Any]) -> str:
     """
     from hwnas.space import get_space, space_names
 
-    space = facts.get("space") or {}
-    name = (facts.get("evaluator") or {}).get("supernet") or space.get("reference") or space.get("name")
-    if table_of(facts) is not None or (name in space_names() and not get_space(name).slots):
+    space = provenance.space
+    name = (provenance.evaluator or {}).get("supernet") or space.reference or space.name
+    if table_of(provenance) is not None or (name in space_names() and not get_space(name).slots):
         rule = "its space is a table, without networks"
         remedy = "export a front of a supernet, or build the network of its arch yourself"
         raise DataError(f"a front of {name}", rule, remedy)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         raise DataError("supernet", "the front does not name its supernet", "pass --supernet NAME")
     return name
 
 
 def export_subnet(
-    settings: ExportSettings, found: Mapping[str, Any], choose: Callable[[Supernet], ChosenSubnet], path: Path
+    settings: ExportSettings, provenance: Provenance, choose: Callable[[Supernet], ChosenSubnet], path: Path
 ) -> bool:
     """Write a subnet; returns whether it meets its budget and the required agreement with fp32.
 
     Args:
         settings: how to export.
-        found: the provenance of its front; may be empty.
+        provenance: that of its front; may be empty.
         choose: chooses the subnet, given the supernet.
         path: a file that ends in ``.onnx``, or a folder.
     """
@@ -89,10 +90,10 @@ def export_subnet(
     s.check()
     file = model_file(path)
     check_writable(file)
-    form = form_of(s.conditions.precision, found)
-    net = _opened(s, found).in_precision(form)
-    clock = _clock(s, net, found, form)  # an unknown device is refused before the work
-    chosen = choose(net).with_weights_of(net, found)
+    form = form_of(s.conditions.precision, provenance)
+    net = _opened(s, provenance).in_precision(form)
+    clock = _clock(s, net, provenance, form)  # an unknown device is refused before the work
+    chosen = choose(net).with_weights_of(net, provenance)
     weighted = with_weights(s, net, chosen, file)
     subnet, images = weighted.subnet, weighted.images
     least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images is not None)
@@ -102,7 +103,7 @@ def export_subnet(
     )
     mixed = net.space.plain is not None
     measured_on = images if s.images is not None else None
-    holds = form == "fp32" or (mixed and (measured_on is not None or chosen.is_of_precisions(found)))
+    holds = form == "fp32" or (mixed and (measured_on is not None or chosen.is_of_precisions(provenance)))
     in_fp32 = None if holds else weighted.accuracy
     accuracy = weighted.accuracy if holds else accuracy_in(form, in_fp32, model, subnet, measured_on)
     facts = {**_facts(s, net, chosen, form, weighted), **_accuracy_facts(net.metric, accuracy, in_fp32)}
@@ -124,16 +125,16 @@ def export_subnet(
         notice(f"the agreement of {form} with fp32 is not measured: pass --data FOLDER")
     if clock is None:
         return agrees
-    budget_ms = s.budget_ms if s.budget_ms is not None else (found.get("budgets") or {}).get(LATENCY.column)
+    budget_ms = s.budget_ms if s.budget_ms is not None else provenance.budgets.get(LATENCY.column)
     return clock.holds(file, net.space.encode(chosen.arch), budget_ms) and agrees
 
 
-def _clock(settings: ExportSettings, net: Supernet, found: Mapping[str, Any], form: str) -> Clock | None:
+def _clock(settings: ExportSettings, net: Supernet, provenance: Provenance, form: str) -> Clock | None:
     """Where and how to time the file; None if it is not to be timed."""
     if settings.device is None:
         return None
     device = checked_name("device", settings.device, "cpu")
-    return Clock.of(net.space, found, device, replace(settings.conditions, precision=form))
+    return Clock.of(net.space, provenance, device, replace(settings.conditions, precision=form))
 
 
 def _facts(
@@ -172,7 +173,7 @@ def _accuracy_facts(metric: str, accuracy: Known | None, in_fp32: Known | None) 
     return plain | facts
 
 
-def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
+def _opened(settings: ExportSettings, provenance: Provenance) -> Supernet:
     """The supernet with its weights and the metric of its front.
 
     Raises:
@@ -183,9 +184,9 @@ def _opened(settings: ExportSettings, found: Mapping[str, Any]) -> Supernet:
 
     name = settings.supernet
     if settings.random_weights:
-        return random_supernet(name, settings.seed, classes_of(str((found.get("space") or {}).get("name"))))
-    net = load_supernet(name, settings.checkpoint or _searched_weights(name, found))
-    net = _measured_as(as_told(net, settings.columns), found)
+        return random_supernet(name, settings.seed, classes_of(provenance.space.name))
+    net = load_supernet(name, settings.checkpoint or _searched_weights(name, provenance))
+    net = _measured_as(as_told(net, settings.columns), provenance)
     refuse_untrained(name, net, settings.data)
     return net
 
@@ -197,15 +198,15 @@ def _tell_accuracy(metric: Metric, accuracy: Known | None, in_fp32: Known | None
         notice(f"{metric.label.lower()} {metric.text(accuracy.value)}{beside}, {accuracy.source}")
 
 
-def _measured_as(net: Supernet, found: Mapping[str, Any]) -> Supernet:
+def _measured_as(net: Supernet, provenance: Provenance) -> Supernet:
     """The network, measured by the classification score of its front if that is not its own."""
     from hwnas.task import SCORES
 
-    named = [name for name in found.get("objectives") or () if name in SCORES]
+    named = [name for name in provenance.objectives if name in SCORES]
     return net.with_metric(named[0]) if len(named) == 1 and net.metric in SCORES else net
 
 
-def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
+def _searched_weights(name: str, provenance: Provenance) -> Path | None:
     """The file of the weights that the front was searched with; None if its provenance names none.
 
     Raises:
@@ -213,8 +214,8 @@ def _searched_weights(name: str, found: Mapping[str, Any]) -> Path | None:
     """
     from hwnas.supernet import checkpoint_file, reference_kind
 
-    known = found.get("weights")
-    if not known or name != supernet_of(found):
+    known = provenance.weights
+    if not known or name != supernet_of(provenance):
         return None
     path, own = Path(known["file"]), reference_kind(name).carries_weights
     if not checkpoint_file(path).exists():

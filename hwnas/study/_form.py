@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.progress import notice
 from hwnas.study._chosen import Known
+from hwnas.study._provenance import Provenance
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -21,7 +22,7 @@ AGREEMENT_PCT = 95.0
 """Share of images, in percent, on which a file in another precision must agree with fp32."""
 
 
-def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
+def form_of(precision: str | None, provenance: Provenance) -> str:
     """The precision of the file: the one asked for, or that of the search. It is ``fp32+int8`` if layers have their own.
 
     Raises:
@@ -31,8 +32,8 @@ def form_of(precision: str | None, found: Mapping[str, Any]) -> str:
     from hwnas.graph import parse_precision
     from hwnas.space import precisions_named
 
-    _, own = precisions_named(str((found.get("space") or {}).get("name")))
-    searched = "+".join(own) or (found.get("device") or {}).get("precision") or found.get("precision")
+    _, own = precisions_named(provenance.space.name)
+    searched = "+".join(own) or (provenance.device or {}).get("precision") or provenance.others.get("precision")
     form = parse_precision(str(precision or searched or "fp32"))
     if own and form != searched:
         rule = "each layer of this front has a precision of its own"

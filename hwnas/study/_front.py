@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,19 +69,19 @@ class Front:
             SpaceError: the provenance names another space.
         """
         from hwnas.errors import HwnasError
-        from hwnas.report import read_pareto, read_provenance
+        from hwnas.report import read_pareto
         from hwnas.study._space import space_of_front
 
         path = Path(checked_name("path", path, "pareto.csv"))
-        facts = read_provenance(path)
-        frame = read_pareto(path, facts.get("objectives") or ())
+        provenance = Provenance.read(path)
+        frame = read_pareto(path, provenance.objectives)
         try:
-            found = space_of_front(facts, path, space)
+            found = space_of_front(provenance, path, space)
         except HwnasError:
             if space is not None:
                 raise
             found = None  # table and picture need no space
-        return cls(frame, Provenance.from_json(facts), found, path)
+        return cls(frame, provenance, found, path)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -97,11 +96,6 @@ class Front:
         ranges = f": {', '.join(spans)}" if spans else ""
         return f"Front({count_of(len(self), 'subnet')}{f' of {name}' if name else ''}{ranges})"
 
-    @cached_property
-    def facts(self) -> dict[str, Any]:
-        """The provenance as JSON types."""
-        return self.provenance.to_json()
-
     def to_frame(self) -> pd.DataFrame:
         """A copy of the table, with ``arch`` as objects."""
         frame = self.frame.copy()
@@ -112,7 +106,7 @@ class Front:
         """The front and its provenance as one JSON text, with archs as objects and empty cells as null."""
         frame = self.to_frame()
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-        facts = {key: value for key, value in self.facts.items() if key != "random_sample"}
+        facts = {key: value for key, value in self.provenance.to_json().items() if key != "random_sample"}
         return json.dumps({"front": rows, "provenance": facts}, indent=2, allow_nan=False)
 
     def arch(self, row: int) -> dict[str, Any]:
@@ -167,7 +161,7 @@ class Front:
         """
         outputs = Outputs(Path(checked_name("path", path, "pareto.csv")))
         outputs.check()
-        outputs.write(self.frame, self.facts, self.picture())
+        outputs.write(self.frame, self.provenance, self.picture())
         for journal in self.journals:
             if journal.is_dir():
                 shutil.rmtree(journal)
@@ -176,7 +170,7 @@ class Front:
 
     def picture(self) -> Picture:
         """The contents of its picture."""
-        return picture_of(self.frame, self.facts)
+        return picture_of(self.frame, self.provenance)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Plot:
         """Its picture, which a notebook shows. It is also written to ``path`` (.png, .svg or .pdf) if there is one."""
@@ -196,7 +190,8 @@ class Front:
         path = Path(checked_name("path", path, "pareto.html"))
         if not ends_in(path, ".html"):
             raise DataError(f"page {path}", "its name ends in .html", f"write {path.with_suffix('.html')}")
-        write_html(self.picture(), self.facts, path, csv=as_argument(self.path or "pareto.csv"), space=self.space)
+        facts, csv = self.provenance.to_json(), as_argument(self.path or "pareto.csv")
+        write_html(self.picture(), facts, path, csv=csv, space=self.space)
         return path
 
     def measure(
@@ -326,7 +321,7 @@ class Front:
         from hwnas.study._export_settings import ExportSettings
 
         settings = ExportSettings(
-            supernet=supernet or supernet_of(self.facts),
+            supernet=supernet or supernet_of(self.provenance),
             checkpoint=Path(checked_name("checkpoint", checkpoint, "own.safetensors"))
             if checkpoint is not None
             else None,

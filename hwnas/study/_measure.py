@@ -204,9 +204,11 @@ class Measuring:
         Raises:
             UnknownNameError, DeviceError: this machine has no such device.
         """
-        decoding = Decoding.of(self.space, self.front.facts)
-        facts = self.front.facts if decoding is None else decoding.facts(self.front.facts)
-        place = find_place(self.space, facts, device, self.conditions)
+        provenance = self.front.provenance
+        decoding = Decoding.of(self.space, provenance)
+        if decoding is not None:
+            provenance = decoding.completed(provenance)
+        place = find_place(self.space, provenance, device, self.conditions)
         runs = [(place, self.space, self.x)]
         if decoding is not None:
             runs = [(place.beside(each.table), each.space, each.x) for each in decoding.runs(self.space, self.x)]
@@ -214,7 +216,7 @@ class Measuring:
 
         def run(_go_on: object) -> list[MeasuredSubnets]:
             if not name:
-                warn_foreign(place, facts)
+                warn_foreign(place, provenance)
             self._announce(place.label)
             return [
                 at.measure(space, rows, path, seed=self.seed)
@@ -240,9 +242,9 @@ class Measuring:
         if self.space.plain is not None:
             rule = "mixed networks are timed on this machine's devices"
             raise DataError(f"device {url}", rule, "measure a front of one precision there")
-        if Decoding.of(self.space, self.front.facts) is not None:
+        if Decoding.of(self.space, self.front.provenance) is not None:
             raise DataError(f"device {url}", "decoders are timed on this machine's devices", "measure there by hand")
-        asked, usual = self.conditions, searched_conditions(self.front.facts, "cpu")
+        asked, usual = self.conditions, searched_conditions(self.front.provenance, "cpu")
         threads, batch = asked.threads or usual["threads"], asked.batch or usual["batch"]
         device = latency.bundled_device("cpu", threads=threads, batch=batch)
         precision = asked.precision or usual["precision"]
@@ -255,7 +257,7 @@ class Measuring:
             result = latency.read_board(raw, self.space)
             place = Place(result.device, precision, None)
             if not name:
-                warn_foreign(place, self.front.facts)
+                warn_foreign(place, self.front.provenance)
             found = latency.measured_on_board(result)
             return Measured(self.at, found, place, self.device_budget_ms(name), name, (), elsewhere=True)
 

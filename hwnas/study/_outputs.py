@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.files import check_writable, ends_in, together
+from hwnas.study._provenance import Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +44,11 @@ class Outputs:
         for path in (self.csv, self.json, self.png):
             check_writable(path)
 
-    def write(self, frame: pd.DataFrame, facts: Mapping[str, Any], picture: Picture) -> None:
+    def write(self, frame: pd.DataFrame, provenance: Provenance, picture: Picture) -> None:
         """Write all three files or none. The CSV comes last: if it is new, the others are too."""
         from hwnas.report import save_plot, write_pareto, write_provenance
 
         with together():
             save_plot(picture, self.png)
-            write_provenance(facts, self.json)
+            write_provenance(provenance.to_json(), self.json)
             write_pareto(frame, self.csv)

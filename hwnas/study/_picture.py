@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +10,12 @@ import numpy as np
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, metrics
 from hwnas.quantity import count_of
+from hwnas.study._provenance import Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hwnas.report import Picture
-
-_TOLD_BY = {"evaluator": "evaluated", "score": "scored"}
-"""What a search did to every subnet, by the key that it leaves in the provenance."""
 
 _MEASURED = LATENCY.companion("measured")
 
@@ -39,50 +37,48 @@ def axes_of(columns: Sequence[str], objectives: Sequence[str]) -> tuple[str, str
     return x, y
 
 
-def picture_of(frame: pd.DataFrame, facts: Mapping[str, Any]) -> Picture:
+def picture_of(frame: pd.DataFrame, provenance: Provenance) -> Picture:
     """The picture of a front, from its table and its provenance, which may be empty.
 
     If the latency of every row was measured, measured latencies are drawn.
     """
     from hwnas.report import Picture
 
-    x, y = axes_of(list(frame.columns), list(facts.get("objectives", [])))
-    sample = {name: np.asarray(values, dtype=float) for name, values in facts.get("random_sample", {}).items()}
-    budgets, floors = dict(facts.get("budgets", {})), dict(facts.get("floors", {}))
+    x, y = axes_of(list(frame.columns), provenance.objectives)
+    sample = {name: np.asarray(values, dtype=float) for name, values in provenance.random_sample.items()}
+    budgets, floors = dict(provenance.budgets), dict(provenance.floors)
     measured = _MEASURED in frame.columns and bool(frame[_MEASURED].notna().all())
     if measured and x == LATENCY.column:
         x = _MEASURED
-        for known in (sample, budgets, floors):
+        drawn: tuple[dict[str, Any], ...] = (sample, budgets, floors)
+        for known in drawn:
             if LATENCY.column in known:
                 known[x] = known[LATENCY.column]
-    space = facts.get("space", {}).get("name", "front")
-    about = facts.get("device") or {}
-    device, precision = about.get("id"), about.get("precision", "fp32")
-    subnets = facts.get("space", {}).get("subnets")
-    words = [count_of(len(frame), "Pareto-optimal subnet") + (f" of {_power(subnets)}" if subnets else "")]
-    if facts.get("predictor"):
-        by = "" if measured else f" by {facts['predictor']['name']}"  # there is no room for both
+    space, score = provenance.space, provenance.others.get("score")
+    table = provenance.device or {}
+    device, precision = table.get("id"), table.get("precision", "fp32")
+    words = [count_of(len(frame), "Pareto-optimal subnet") + (f" of {_power(space.subnets)}" if space.subnets else "")]
+    if provenance.predictor:
+        by = "" if measured else f" by {provenance.predictor['name']}"  # there is no room for both
         words.append(f"accuracy predicted{by}")
-    if facts.get("evaluator"):
-        words.append(f"by accuracies on {count_of(facts['evaluator']['images'], 'sample')}")
-    if facts.get("score"):
-        words.append(f"{facts['score']['name']} scores untrained networks: no accuracy")
+    if provenance.evaluator:
+        words.append(f"by accuracies on {count_of(provenance.evaluator['images'], 'sample')}")
+    if score:
+        words.append(f"{score['name']} scores untrained networks: no accuracy")
     if measured:
         words.append("latency measured")
     return Picture(
         frame=frame,
         x=x,
         y=y,
-        title=f"{space} on {device}{f' in {precision}' if precision != 'fp32' else ''}" if device else str(space),
+        title=f"{space.name} on {device}{f' in {precision}' if precision != 'fp32' else ''}" if device else space.name,
         subtitle=" · ".join(words),
         sample=sample,
         budgets=budgets,
         floors=floors,
-        directions=facts.get("directions", {}),
-        sample_label=next((f"subnets {done}" for key, done in _TOLD_BY.items() if facts.get(key)), "random subnets"),
-        z=next(
-            (name for name in facts.get("objectives", [])[2:] if name in frame.columns and name not in (x, y)), None
-        ),
+        directions=provenance.directions,
+        sample_label="subnets evaluated" if provenance.evaluator else "subnets scored" if score else "random subnets",
+        z=next((name for name in provenance.objectives[2:] if name in frame.columns and name not in (x, y)), None),
     )
 
 

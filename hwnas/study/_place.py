@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, DeviceError, UnknownNameError
 from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
+from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import ANY, RunConditions
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ def refuse_busy(load: Load, what: str) -> None:
         raise DeviceError(what, rule, "stop what else runs here, then measure again")
 
 
-def searched_conditions(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+def searched_conditions(provenance: Provenance, name: str) -> dict[str, Any]:
     """Threads, batch, spinning and precision of a search for a device of this name; the usual ones if it was for another."""
     usual = {"threads": 1, "batch": 1, "spinning": "stop", "precision": "fp32"}
-    searched = facts.get("device") or {}
+    searched = provenance.device or {}
     conditions = searched.get("conditions") or {}
     if conditions.get("name") != name:
         return usual
@@ -112,7 +113,7 @@ def searched_conditions(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def find_place(
     space: SearchSpace,
-    facts: Mapping[str, Any],
+    provenance: Provenance,
     device: str | None,
     conditions: RunConditions = ANY,
 ) -> Place:
@@ -120,7 +121,7 @@ def find_place(
 
     Args:
         space: space of the subnets.
-        facts: the provenance.
+        provenance: the provenance.
         device: the device asked for; None for that of the provenance.
         conditions: those asked for; by default those of the provenance.
 
@@ -131,13 +132,13 @@ def find_place(
     from hwnas.graph import parse_precision
     from hwnas.latency import PROVIDERS, check_precision, find_table_for, get_device, is_provider
 
-    searched = facts.get("device") or {}
+    searched = provenance.device or {}
     made = searched.get("conditions") or {}
     name = device or (made.get("name") if made.get("provider") else None) or "cpu"
     if not is_provider(name):
         elsewhere = "measure on another machine: hwnas measure PARETO.csv --device ssh://user@host"
         raise UnknownNameError("device", name, PROVIDERS, elsewhere)
-    usual = searched_conditions(facts, name)
+    usual = searched_conditions(provenance, name)
     threads, batch = conditions.threads or usual["threads"], conditions.batch or usual["batch"]
     here = get_device(name, threads=threads, batch=batch, spinning=usual["spinning"])
     asked = parse_precision(conditions.precision) if conditions.precision else None
@@ -180,11 +181,11 @@ def described_table(device: Device, facts: Mapping[str, Any]) -> LatencyTable | 
     return replace(table, path=path)
 
 
-def warn_foreign(place: Place, facts: Mapping[str, Any]) -> None:
+def warn_foreign(place: Place, provenance: Provenance) -> None:
     """Notify the user if the predictions in a CSV are for another device than the measured one."""
     from hwnas.latency import Device
 
-    searched = facts.get("device") or {}
+    searched = provenance.device or {}
     if searched.get("conditions") and not place.is_of(searched):
         predicted = Device.from_json(searched["conditions"]).label(searched.get("precision", "fp32"))
         notice(f"latency_ms is predicted for {predicted}, but measured on {place.label}: the error compares the two")

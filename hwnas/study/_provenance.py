@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -73,6 +74,17 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     random_sample: Mapping[str, Sequence[float]] = field(default_factory=dict)
     others: Facts = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, csv: str | os.PathLike[str]) -> Provenance:
+        """The provenance beside a Pareto CSV; empty if there is none.
+
+        Raises:
+            DataError: there is a file of that name, but no search wrote it.
+        """
+        from hwnas.report import read_provenance
+
+        return cls.from_json(read_provenance(csv))
 
     @classmethod
     def from_json(cls, facts: Facts) -> Provenance:

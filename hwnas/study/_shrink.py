@@ -84,12 +84,11 @@ def shrink_to(front: Front, share: float) -> ShrunkSpace:
     if not objectives or any(n not in front.frame.columns or n not in provenance.directions for n in objectives):
         rule = "the CSV and the JSON beside it do not state the objectives and their directions"
         raise DataError(f"file {front.path}", rule, "search again")
-    about = front.facts.get("space") or {}
-    reference = str(about.get("reference") or about.get("name") or front.space.name)
+    reference = provenance.space.reference or provenance.space.name or front.space.name
     x = front.space.encode_many(front.to_frame()["arch"].tolist())
     values = {name: front.frame[name].to_numpy(dtype=float) for name in objectives}
     maximise = [provenance.directions[name] == "max" for name in objectives]
-    device = front.facts.get("device") or {}
+    device = provenance.device or {}
     return _of(front.space, reference, x, values, maximise, share, "found", device.get("label") or device.get("name"))
 
 

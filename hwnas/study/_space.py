@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError, SpaceError, UnknownNameError
 from hwnas.quantity import listed, parts_of
 from hwnas.study._lengths import with_lengths
+from hwnas.study._provenance import Provenance
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace
@@ -86,7 +87,7 @@ def _plain_and_classes(name: str) -> tuple[str, int | None]:
     return classes_named(precisions_named(name)[0])
 
 
-def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> SearchSpace:
+def space_of_front(provenance: Provenance, csv: Path, name: str | None) -> SearchSpace:
     """The space of a front, by name or by the provenance beside its CSV.
 
     Raises:
@@ -95,48 +96,46 @@ def space_of_front(facts: Mapping[str, Any], csv: Path, name: str | None) -> Sea
     """
     from hwnas.space import with_classes
 
-    about = facts.get("space") or {}
-    if name is None and not about.get("name"):
+    searched = provenance.space
+    if name is None and not searched.name:
         raise DataError(f"file {csv}", "no JSON beside it names its space", "pass --space NAME")
     try:
-        space = open_space(name or about.get("reference") or about["name"])
+        space = open_space(name or searched.reference or searched.name)
     except UnknownNameError:  # files of earlier versions only name the supernet
-        supernet = (facts.get("evaluator") or {}).get("supernet")
-        if name is None and (table := table_of(facts)) is not None:
+        supernet = (provenance.evaluator or {}).get("supernet")
+        if name is None and (table := table_of(provenance)) is not None:
             rule = f"its space is the table {table}, without networks"
             raise SpaceError(f"file {csv}", rule, "pass a front of a supernet") from None
         if name is not None or not isinstance(supernet, str):
             raise
         space = open_space(supernet)
-    searched = str(about.get("name"))
-    classes = classes_of(searched)
-    if name is None and classes is not None and space.name == plain_name(searched):
+    classes = classes_of(searched.name)
+    if name is None and classes is not None and space.name == plain_name(searched.name):
         space = with_classes(space, classes)
     if name is None and space.plain is None:
-        space = with_precisions_of(searched, space)
+        space = with_precisions_of(searched.name, space)
     if name is not None:
-        refuse_other_space(facts, csv, space)
-    elif about.get("fingerprint") not in (None, space.fingerprint):
+        refuse_other_space(provenance, csv, space)
+    elif searched.fingerprint not in (None, space.fingerprint):
         raise SpaceError(f"space {space.name}", f"it is not the one that {csv} was searched in", "search again")
     return space
 
 
-def table_of(facts: Mapping[str, Any]) -> str | None:
+def table_of(provenance: Provenance) -> str | None:
     """The file that was the space of a front: a library without a model. None for other fronts."""
-    name = (facts.get("space") or {}).get("name")
-    files = [str(file.get("name")) for file in facts.get("files") or ()]
-    return next((file for file in files if Path(file).stem == name), None)
+    files = [str(file.get("name")) for file in provenance.files]
+    return next((file for file in files if Path(file).stem == provenance.space.name), None)
 
 
-def refuse_other_space(facts: Mapping[str, Any], csv: Path, space: SearchSpace) -> None:
+def refuse_other_space(provenance: Provenance, csv: Path, space: SearchSpace) -> None:
     """Refuse a named space if the provenance beside a CSV names another one. A space that is a file may have been renamed.
 
     Raises:
         SpaceError: the spaces differ.
     """
-    about = facts.get("space") or {}
-    if about.get("reference") is None and about.get("fingerprint") not in (None, space.fingerprint):
-        rule = f"the JSON beside {csv} says that its subnets are of {about.get('name')}"
+    searched = provenance.space
+    if searched.reference is None and searched.fingerprint not in (None, space.fingerprint):
+        rule = f"the JSON beside {csv} says that its subnets are of {searched.name}"
         raise SpaceError(f"space {space.name}", rule, "drop --space")
 
 

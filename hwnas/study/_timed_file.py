@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.progress import notice
 from hwnas.study._decoding import Decoding
 from hwnas.study._place import Place, find_place, off_speed
+from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
@@ -31,20 +32,20 @@ class Clock:
     decoding: Decoding | None
 
     @classmethod
-    def of(cls, space: SearchSpace, facts: Mapping[str, Any], device: str, conditions: RunConditions) -> Clock:
+    def of(cls, space: SearchSpace, provenance: Provenance, device: str, conditions: RunConditions) -> Clock:
         """The clock for a subnet of a front.
 
         Args:
             space: space of the subnet.
-            facts: provenance of the front.
+            provenance: of the front.
             device: a device of this machine.
             conditions: those asked for; by default those of the front.
 
         Raises:
             UnknownNameError, DeviceError: this machine has no such device.
         """
-        decoding = Decoding.of(space, facts)
-        searched = facts if decoding is None else decoding.facts(facts)
+        decoding = Decoding.of(space, provenance)
+        searched = provenance if decoding is None else decoding.completed(provenance)
         return cls(find_place(space, searched, device, conditions), space, decoding)
 
     def holds(self, path: Path, row: Population, budget_ms: float | None) -> bool:

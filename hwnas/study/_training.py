@@ -212,9 +212,9 @@ def arch_to_train(front: Front, row: int, supernet: str) -> str:
     Raises:
         DataError: there is no such row, or the front is of another network than ``supernet``.
     """
-    searched = (front.facts.get("space") or {}).get("name")
+    searched = front.provenance.space.name
     own = open_space(supernet)
-    if searched and plain_name(str(searched)) != plain_name(own.name):
+    if searched and plain_name(searched) != plain_name(own.name):
         rule = f"it is of {searched}, and {supernet} is {own.name}"
         raise DataError(f"front {front.path}", rule, "train the network that was searched, or name its own front")
     return json.dumps({key: value for key, value in front.arch(row).items() if key in own.groups})

@@ -64,7 +64,7 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     ran = hwnas("search", "--library", "lib.csv", "--objectives", ",".join(wanted), "--memory", "60kB")
     assert ran.code == 0, ran.err
     found = Front.load("pareto.csv")
-    assert found.facts["searcher"] == {"name": "exact", "seed": 0}
+    assert found.provenance.searcher == {"name": "exact", "seed": 0}
     read = read_library(Path("lib.csv"))
     x = np.array([*itertools.product(*read.space.domain)], dtype=np.int16)
     x = x[read.costs["memory_bytes"](x) <= 60_000]
@@ -81,7 +81,7 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     assert list(front)[1:3] == ["kl", "kl_measured"]
     found = Front.load("pareto.csv")
     assert found.provenance.space.reference == "hf:m"
-    assert found.facts["files"][0]["lengths"] == {"prompt": 64, "context": 63}  # what `measure` times
+    assert found.provenance.files[0]["lengths"] == {"prompt": 64, "context": 63}  # what `measure` times
     assert found.provenance.verified is not None
     assert found.space is not None
     assert found.space.fingerprint == space.fingerprint
@@ -139,7 +139,7 @@ def test_latencies_are_of_the_lengths_that_are_stated_and_scores_of_none(hwnas: 
     assert "costs of the library are for reading a prompt of 30 tokens, and for writing one after 21" in ran.err
     found = Front.load("pareto.csv")
     assert found.space is not None
-    assert Decoding.of(found.space, found.facts) == Decoding(30, 21, found.facts["files"][0]["tables"])
+    assert Decoding.of(found.space, found.provenance) == Decoding(30, 21, found.provenance.files[0]["tables"])
     assert found.arch(1)["l"] == 64  # of the model: the shortest choice that the prompt fits into
     assert hwnas("export", "pareto.csv", "--row", 2, "--out", "deploy").code == 0
     assert hwnas("library", "check", "lib.csv", "--subnets", 8).code == 0

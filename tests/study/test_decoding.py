@@ -16,6 +16,7 @@ from hwnas.latency import get_device
 from hwnas.space import network_inputs
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._place import Place
+from hwnas.study._provenance import Provenance
 from hwnas.study._timed_file import Clock
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 
@@ -25,8 +26,8 @@ SPACE = decoder_space("llama", DECODER, (1, 16, 64), (0, 16, 63))
 
 @pytest.mark.parametrize(("prompt", "context"), [(16, 63), (30, 21)])  # choices of the space, and others
 def test_each_row_is_a_step_of_writing_and_a_prompt(prompt: int, context: int) -> None:
-    facts: dict[str, Any] = {"files": [{"name": "lib.csv", "lengths": {"prompt": prompt, "context": context}}]}
-    decoding = Decoding.of(SPACE, facts)
+    provenance = Provenance(files=[{"name": "lib.csv", "lengths": {"prompt": prompt, "context": context}}])
+    decoding = Decoding.of(SPACE, provenance)
     assert decoding == Decoding(prompt, context)
     x = SPACE.sample(3, np.random.default_rng(0))
     for runs, (length, past) in zip(decoding.runs(SPACE, x), ((1, context), (prompt, 0)), strict=True):
@@ -38,17 +39,17 @@ def test_each_row_is_a_step_of_writing_and_a_prompt(prompt: int, context: int) -
             inputs = network_inputs(runs.space.network(row))
             assert inputs["input_ids"].shape == (length,)
             assert inputs["attention_mask"].shape == (length + past,)
-    assert Decoding.of(SPACE, {}) is None
+    assert Decoding.of(SPACE, Provenance()) is None
 
 
 def test_each_kind_of_run_is_measured_beside_the_anchor_of_its_own_table() -> None:
     tables = {"latency_ms": {"id": "writing"}, "prefill_ms": {"id": "reading"}}
-    facts: dict[str, Any] = {"files": [{"name": "lib.csv", "lengths": {"prompt": 16, "context": 63}, "tables": tables}]}
-    decoding = Decoding.of(SPACE, facts)
+    provenance = Provenance(files=[{"name": "lib.csv", "lengths": {"prompt": 16, "context": 63}, "tables": tables}])
+    decoding = Decoding.of(SPACE, provenance)
     assert decoding is not None
     x = SPACE.sample(1, np.random.default_rng(0))
     assert [runs.table["id"] for runs in decoding.runs(SPACE, x)] == ["writing", "reading"]
-    assert decoding.facts(facts)["device"] == {"id": "writing"}
+    assert decoding.completed(provenance).device == {"id": "writing"}
 
 
 def test_tokens_per_second_of_both_are_told_beside_what_was_predicted() -> None:

@@ -13,6 +13,7 @@ from hwnas.space import get_space
 from hwnas.study._chosen import ChosenSubnet, Known
 from hwnas.study._export import export_subnet
 from hwnas.study._export_settings import ExportSettings
+from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 from hwnas.supernet import parent_row
 from hwnas.task import DigitsData
@@ -46,7 +47,7 @@ def test_an_export_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Monke
     settings = ExportSettings("digits", conditions=RunConditions(precision="int8"), images=1, agreement_pct=100.0)
     whole = ChosenSubnet(space.decode(parent_row(space)), Known(90.0, ""))
     with listening(heard):
-        export_subnet(settings, {}, lambda _: whole, tmp_path / "x.onnx")
+        export_subnet(settings, Provenance(), lambda _: whole, tmp_path / "x.onnx")
     (norms,), (measured,), (in_int8,) = (
         heard.steps[title]
         for title in ("re-calibrating batch norms", "measuring accuracy", "measuring accuracy in int8")

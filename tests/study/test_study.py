@@ -22,6 +22,7 @@ from hwnas.space import get_space, macs_cost
 from hwnas.study._measure import Measuring
 from hwnas.study._metrics import Metrics
 from hwnas.study._place import searched_conditions
+from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 from hwnas.testing import METRIC_CHECKS, check_all
 from tests.e2e.machine import fake_runtime, true_ns
@@ -137,9 +138,14 @@ def test_another_machine_measures_under_the_conditions_of_the_search(
     Measuring.of(found).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
     Measuring.of(found, conditions=RunConditions(threads=1)).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
     assert [(device.threads, device.batch) for device in there] == [(2, 4), (1, 4)]
-    assert searched_conditions(found.facts, "cpu")["precision"] == "int8"
-    assert searched_conditions(found.facts, "cuda") == searched_conditions({}, "cpu")
-    assert searched_conditions({}, "cpu") == {"threads": 1, "batch": 1, "spinning": "stop", "precision": "fp32"}
+    assert searched_conditions(found.provenance, "cpu")["precision"] == "int8"
+    assert searched_conditions(found.provenance, "cuda") == searched_conditions(Provenance(), "cpu")
+    assert searched_conditions(Provenance(), "cpu") == {
+        "threads": 1,
+        "batch": 1,
+        "spinning": "stop",
+        "precision": "fp32",
+    }
 
 
 def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
