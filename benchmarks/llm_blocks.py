@@ -32,12 +32,14 @@ from hwnas.io import Journal
 from hwnas.search import exact_front
 from hwnas.space import AdditiveCost, Network, Population, network_inputs
 from hwnas.study._additivity import Additivity, corrected
+from hwnas.study._build_library import build_library
 from hwnas.study._check_library import check_library
-from hwnas.study._divergence import Windows, divergences
+from hwnas.study._divergence import divergences
 from hwnas.study._lengths import Lengths
-from hwnas.study._library import build_library, sorted_model
 from hwnas.study._library_file import Library, read_library
-from hwnas.study._taught import taught_model
+from hwnas.study._model_on_text import ModelOnText
+from hwnas.study._sorted_model import sorted_model
+from hwnas.study._taught_model import taught_model
 from hwnas.supernet import Subnet, folded_weights, forward, parent_row
 from hwnas.task import Divergence, Parent, prompt
 
@@ -65,10 +67,10 @@ class Run:
     def __init__(self, model: str, root: Path, windows: int, measured: int, distil: int | None) -> None:
         self.root = root
         write_texts(root / "text")
-        self.scored = sorted_model(Windows(model, root / "text", windows), root / "sorted.safetensors")
+        self.scored = sorted_model(ModelOnText(model, root / "text", windows), root / "sorted.safetensors")
         if distil is not None:
             self.scored = taught_model(self.scored, root / "taught.safetensors", distil)
-        self.unseen = Windows(self.scored.model, root / "text" / "validation.txt", measured)
+        self.unseen = ModelOnText(self.scored.model, root / "text" / "validation.txt", measured)
         self.library = root / "library.csv"
         self._timed: tuple[str, Callable[[], object]] = "", lambda: None
 

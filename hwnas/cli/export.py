@@ -26,7 +26,7 @@ from hwnas.quantity import parse_latency_ms
 from hwnas.study._chosen import ChosenSubnet
 from hwnas.study._export import export_subnet, supernet_of
 from hwnas.study._export_settings import OPSETS, ExportSettings
-from hwnas.study._form import AGREEMENT_PCT
+from hwnas.study._file_precision import AGREEMENT_PCT
 from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 

@@ -108,15 +108,16 @@ def build(
     Example: hwnas library build --model hf:smollm2 --data train.txt --precision fp32,int8,int4 --device cpu --out lib.csv
     """
     from hwnas.graph import precision_parts
-    from hwnas.study._divergence import Windows
+    from hwnas.study._build_library import build_library, scored_precision
     from hwnas.study._lengths import Lengths
-    from hwnas.study._library import build_library, scored_precision, sorted_model
-    from hwnas.study._taught import taught_model
+    from hwnas.study._model_on_text import ModelOnText
+    from hwnas.study._sorted_model import sorted_model
+    from hwnas.study._taught_model import taught_model
 
     check_out(out, "a library", ".csv")
     if threads is not None and device is None:
         raise DataError(f"--threads {threads}", "it needs a device, and none is named", "add --device cpu")
-    given = Windows(model, data, windows, length, batch_size, seed, scored_precision(precision))
+    given = ModelOnText(model, data, windows, length, batch_size, seed, scored_precision(precision))
     if sort is not None:
         check_writable(sort)
     own = out.with_suffix(".safetensors")

@@ -18,7 +18,7 @@ from hwnas.files import beside
 from hwnas.progress import kept_in
 from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
-from hwnas.study._slow import FEWEST
+from hwnas.study._slow_metric import FEWEST
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""

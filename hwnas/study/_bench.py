@@ -21,7 +21,7 @@ from hwnas.study._setup import Setup
 if TYPE_CHECKING:
     from hwnas.io import Journal
     from hwnas.search import Problem
-    from hwnas.study._slow import SlowPredictor
+    from hwnas.study._slow_metric import SlowPredictor
 
 
 def identity(setup: Setup, evals: int, measured: SlowPredictor | None) -> dict[str, Any]:

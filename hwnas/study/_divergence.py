@@ -4,102 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE, Done, Failed, Pace, Where
-from hwnas.files import ends_in, file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
 from hwnas.study._driver_weights import DriverWeights
+from hwnas.study._model_on_text import ModelOnText
 
 if TYPE_CHECKING:
     from hwnas.space import Population
-    from hwnas.supernet import Batch
-    from hwnas.supernet.hf import DecoderSupernet
-    from hwnas.task import Divergence, LanguageModelling
+    from hwnas.task import Divergence
 
 
 KIND = "divergence, term by term"
 """Kind of journals. Divergences in older journals are about 2e-4 nats per token too low, by rounding."""
-
-
-def text_hash(path: Path) -> str:
-    """Hash of a file, or of a folder's texts; other files in the folder, such as a journal, may change."""
-    return file_hash(path, (file for file in path.rglob("*") if ends_in(file, ".txt")))
-
-
-@dataclass(frozen=True)
-class Windows:
-    """A language model, and windows of a text on which its subnets are judged.
-
-    Attributes:
-        model: a reference.
-        data: the text.
-        windows: number of windows.
-        length: tokens per window.
-        batch_size: windows at once; it is lowered if their logits take too much memory.
-        seed: seed of the draw.
-        precision: precision of blocks, or those they choose from: ``fp32+int8``.
-    """
-
-    model: str
-    data: Path
-    windows: int = 8
-    length: int = 256
-    batch_size: int = 4
-    seed: int = 0
-    precision: str = "fp32"
-
-    @cached_property
-    def net(self) -> DecoderSupernet:
-        """The model, opened at first use.
-
-        Raises:
-            SupernetError: there is no such model, or it is not a language model.
-        """
-        from hwnas.supernet import get_supernet, load_supernet
-        from hwnas.supernet.hf import DECODERS, DecoderSupernet
-
-        if not issubclass(get_supernet(self.model), DecoderSupernet):  # before its weights are looked for
-            rule = "it is not a language model, and block libraries are made of these"
-            raise SupernetError(f"model {self.model}", rule, f"give hf:FOLDER of one of: {', '.join(DECODERS)}")
-        net = load_supernet(self.model)
-        assert isinstance(net, DecoderSupernet)
-        return net.in_precision(self.precision)
-
-    @cached_property
-    def text(self) -> LanguageModelling:
-        """The text in windows.
-
-        Raises:
-            DataError: there is no text, or less than a window.
-        """
-        from hwnas.task import Sampling
-
-        sampling = Sampling(self.windows, self.windows, self.batch_size, self.seed)
-        return self.net.open_data(self.data, sampling, length=self.length)
-
-    def batches(self) -> Sequence[Batch]:
-        """Batches of ``(n, t)`` tokens and the tokens that follow them, from the training text if there is one."""
-        return [*self.text.judged(self.length)]
-
-    def facts(self) -> dict[str, Any]:
-        """All that divergences depend on, for journals and provenances."""
-        return {
-            "space": self.net.space.name,
-            "fingerprint": self.net.space.fingerprint,
-            "digest": self.net.digest,
-            "tokenizer": self.net.tokenizer().digest,
-            "data": str(self.data.resolve()),
-            "sha256": text_hash(self.data),
-            "windows": self.windows,
-            "length": self.length,
-            "batch_size": self.text.windows_at_once(self.length),
-            "seed": self.seed,
-        }
 
 
 @dataclass(frozen=True)
@@ -111,11 +32,11 @@ class Moving:
         weights: the driver's weights.
     """
 
-    given: Windows
+    given: ModelOnText
     weights: DriverWeights
 
     @classmethod
-    def of(cls, given: Windows, where: Where) -> Moving:
+    def of(cls, given: ModelOnText, where: Where) -> Moving:
         """The opener of the workers; those of a cluster are sent the weights."""
         return cls(replace(given), DriverWeights.of(given.net, where))  # a copy without the opened model
 
@@ -139,7 +60,7 @@ class Moving:
         return _moved(given)
 
 
-def _moved(given: Windows) -> Callable[[tuple[int, Population]], Divergence]:
+def _moved(given: ModelOnText) -> Callable[[tuple[int, Population]], Divergence]:
     from hwnas.supernet import Moved
 
     moved = Moved(given.net, given.batches())
@@ -147,7 +68,7 @@ def _moved(given: Windows) -> Callable[[tuple[int, Population]], Divergence]:
 
 
 def divergences(
-    given: Windows, rows: Sequence[Population], journal_path: Path, where: Where = HERE, title: str = "comparing"
+    given: ModelOnText, rows: Sequence[Population], journal_path: Path, where: Where = HERE, title: str = "comparing"
 ) -> list[Divergence]:
     """The divergence of each subnet from the parent, over all windows.
 

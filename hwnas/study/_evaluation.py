@@ -17,11 +17,11 @@ from hwnas.progress import notice, resumable
 from hwnas.quantity import checked_name, count_of
 from hwnas.study._data import as_told, evaluation_data, refuse_unready, warn_broken, warn_untrained
 from hwnas.study._facts import sensitivity_facts
-from hwnas.study._measuring import MeasuringPredictor
+from hwnas.study._measuring_predictor import MeasuringPredictor
 from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race
 from hwnas.study._request import Request
-from hwnas.study._slow import SlowMetric
+from hwnas.study._slow_metric import SlowMetric
 from hwnas.study._space import open_space
 
 if TYPE_CHECKING:

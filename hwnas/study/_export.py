@@ -19,7 +19,7 @@ from hwnas.study._data import as_told, noun_of, refuse_untrained
 from hwnas.study._deploy import is_folder, model_file, write_deployed
 from hwnas.study._export_settings import ExportSettings
 from hwnas.study._facts import weights_hash
-from hwnas.study._form import (
+from hwnas.study._file_precision import (
     accuracy_in,
     by_slot,
     calibration_images,

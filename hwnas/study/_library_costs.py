@@ -58,7 +58,7 @@ def layer_costs(lengths: Lengths) -> dict[str, Cost]:
     }
 
 
-def timed(
+def library_tables(
     space: SearchSpace, lengths: Lengths, device: str, conditions: RunConditions
 ) -> Mapping[str, Found[LatencyTable]]:
     """Latency tables by column: one of reading the prompt, one of a decoding step.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, SIZE
 from hwnas.quantity import count_of
-from hwnas.study._divergence import Windows, text_hash
 from hwnas.study._facts import weights_facts
+from hwnas.study._model_on_text import ModelOnText, text_hash
 from hwnas.study._space import open_space, with_precisions_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def read_library(path: Path) -> Library:
     return Library(*read_block_library(path, space), reference, facts)
 
 
-def scored_on(library: Library, data: Path | None = None) -> Windows:
+def scored_on(library: Library, data: Path | None = None) -> ModelOnText:
     """The model and the text that a library was scored on, or another text.
 
     Raises:
@@ -98,7 +98,7 @@ def scored_on(library: Library, data: Path | None = None) -> Windows:
         raise DataError(f"text {text}", rule, "restore it, or build the library again")
     windows, length, batch_size, seed = (scored[name] for name in ("windows", "length", "batch_size", "seed"))
     precision = "+".join(library.space.precisions) or "fp32"
-    found = Windows(str(library.model), text, windows, length, batch_size, seed, precision)
+    found = ModelOnText(str(library.model), text, windows, length, batch_size, seed, precision)
     if found.net.digest != scored["digest"]:
         rule = f"the library is of other weights than {library.model} holds now"
         raise DataError(f"model {library.model}", rule, "restore the model, or build the library again")

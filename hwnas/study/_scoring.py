@@ -13,7 +13,7 @@ from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
-from hwnas.study._slow import SlowMetric, SlowPredictor
+from hwnas.study._slow_metric import SlowMetric, SlowPredictor
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, SearchResult

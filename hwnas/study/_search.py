@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hwnas.search import Problem, SearchProgress, SearchResult
     from hwnas.space import Population
     from hwnas.study._metrics import Metrics
-    from hwnas.study._slow import SlowMetric, SlowPredictor
+    from hwnas.study._slow_metric import SlowMetric, SlowPredictor
 
 EXACTLY = 3
 """Most objectives for which a library's exact front is tried; with four it takes a minute to find that it is too large."""

@@ -9,7 +9,7 @@ from hwnas.errors import DataError
 from hwnas.files import ends_in
 from hwnas.quantity import check_whole
 from hwnas.study._evaluation import Evaluation
-from hwnas.study._slow import SlowMetric
+from hwnas.study._slow_metric import SlowMetric
 
 EXACT = "exact"
 

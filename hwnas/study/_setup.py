@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
     from hwnas.predictor import Predictor
     from hwnas.search import Problem
-    from hwnas.study._slow import SlowPredictor
+    from hwnas.study._slow_metric import SlowPredictor
 
 
 @dataclass(frozen=True)

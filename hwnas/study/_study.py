@@ -26,7 +26,7 @@ from hwnas.study._scoring import scoring_of
 from hwnas.study._search import search
 from hwnas.study._search_settings import SearchSettings
 from hwnas.study._setup import Setup
-from hwnas.study._slow import SlowMetric
+from hwnas.study._slow_metric import SlowMetric
 from hwnas.study._unfinished import Unfinished
 
 if TYPE_CHECKING:

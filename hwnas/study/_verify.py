@@ -19,7 +19,7 @@ from hwnas.metric import LATENCY, Budget
 from hwnas.progress import notice
 from hwnas.quantity import count_of
 from hwnas.study._found import Found
-from hwnas.study._measured_rows import measured_front, rows_of
+from hwnas.study._measured_front import measured_front, rows_of
 from hwnas.study._table import table_facts
 
 if TYPE_CHECKING:

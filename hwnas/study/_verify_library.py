@@ -20,9 +20,10 @@ from hwnas.errors import NotHeldError
 from hwnas.metric import Budget, get_metric
 from hwnas.progress import notice
 from hwnas.quantity import count_of
-from hwnas.study._divergence import Windows, divergences
+from hwnas.study._divergence import divergences
 from hwnas.study._library_file import SCORE
-from hwnas.study._measured_rows import measured_front, rows_of
+from hwnas.study._measured_front import measured_front, rows_of
+from hwnas.study._model_on_text import ModelOnText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ class LibraryVerifier:
     """
 
     setup: Setup
-    given: Windows
+    given: ModelOnText
     journal: Path
     measured: dict[bytes, Divergence] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)

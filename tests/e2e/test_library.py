@@ -19,10 +19,11 @@ from hwnas.latency import Device, LatencyTable, Row
 from hwnas.search import non_dominated
 from hwnas.study import Front
 from hwnas.study._decoding import Decoding
-from hwnas.study._divergence import Windows, divergences
-from hwnas.study._library import sorted_model
+from hwnas.study._divergence import divergences
 from hwnas.study._library_file import read_library
-from hwnas.study._taught import WINDOWS
+from hwnas.study._model_on_text import ModelOnText
+from hwnas.study._sorted_model import sorted_model
+from hwnas.study._taught_model import WINDOWS
 from hwnas.supernet import lessons, load_supernet, parent_row, taught
 from hwnas.supernet.hf.decoder._space import decoder_space
 from hwnas.task import Parent
@@ -90,7 +91,7 @@ def test_from_a_folder_to_a_verified_front(hwnas: Hwnas) -> None:
     assert float(told["perplexity"]) == pytest.approx(front["perplexity"][1], abs=1e-3)
     assert told["perplexity_source"] == "measured on 4 windows of t.txt (pareto.csv, row 2)"
     x = space.encode(found.arch(2))
-    again = divergences(Windows("hf:m", Path("t.txt"), 4, 16, 2), [x], Path("again.jsonl"))
+    again = divergences(ModelOnText("hf:m", Path("t.txt"), 4, 16, 2), [x], Path("again.jsonl"))
     assert again[0].kl == pytest.approx(front["kl_measured"][1], rel=1e-6)
 
     only = [word for fix in ("f=32", "a[0]=2", "a[1]=2", "a[2]=1") for word in ("--fix", fix)]
@@ -215,7 +216,7 @@ def test_a_model_is_sorted_by_the_text_and_its_library_is_of_the_file(hwnas: Hwn
         ran = hwnas(*build)
         assert ran.code == 0, ran.err
     assert "holds 36 of 36 comparisons" in ran.err
-    mixed = Windows("hf:m", Path("t.txt"), 4, 16, 2, precision="fp32+int4")  # which changes nothing about it
+    mixed = ModelOnText("hf:m", Path("t.txt"), 4, 16, 2, precision="fp32+int4")  # which changes nothing about it
     assert sorted_model(mixed, Path("own.safetensors")).model == "own.safetensors"
     assert hwnas("search", "--library", "lib.csv").code == 0
     found = Front.load("pareto.csv")
@@ -242,7 +243,7 @@ def test_alternatives_learn_before_they_are_scored(hwnas: Hwnas) -> None:
     parts = Path("lib.safetensors.parts")
     parts.mkdir()
     net = load_supernet("hf:m")
-    given = Windows("hf:m", Path("t.txt"), 4, 16, 2)
+    given = ModelOnText("hf:m", Path("t.txt"), 4, 16, 2)
     for lesson in lessons(net, [*given.text.unjudged(16, WINDOWS)]):
         for choice in lesson.alternatives:
             if f'"slot": "{lesson.slot}", "choice": {choice},' in "".join(lines[:8]):
@@ -278,7 +279,7 @@ def test_an_assembled_model_learns_from_its_parent(hwnas: Hwnas) -> None:
     assert "the subnet: " in ran.err
     before, after = load_supernet("hf:m"), load_supernet("taught.safetensors")
     row = before.space.encode(Front.load("front.csv").arch(9))
-    (ids, following), *_ = Windows("hf:m", Path("t.txt"), 4, 16, 4).batches()
+    (ids, following), *_ = ModelOnText("hf:m", Path("t.txt"), 4, 16, 4).batches()
     with torch.no_grad():
         parent = Parent(before.forward(parent_row(before.space), {"input_ids": ids}), following)
         told = [parent(net.forward(row, {"input_ids": ids})).kl for net in (before, after)]

@@ -125,7 +125,7 @@ def test_files_are_the_same_when_workers_and_then_the_driver_are_killed(
     assert journal.read_bytes().count(b"\n") < 22
     with nothing_left(folder / "temporary", monkeypatch):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("hwnas.study._measuring.progress", ctrl_c)
+            patch.setattr("hwnas.study._measuring_predictor.progress", ctrl_c)
             ran = hwnas(*SEARCH, "--workers", 1, "--out", "apart.csv")
         assert ran.code == 130
         kept = journal.read_bytes().count(b"\n") - 1

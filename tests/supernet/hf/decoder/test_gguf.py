@@ -13,8 +13,8 @@ import torch
 
 from hwnas.errors import HwnasError
 from hwnas.files import file_hash
-from hwnas.study._divergence import Windows
 from hwnas.study._facts import weights_hash
+from hwnas.study._model_on_text import ModelOnText
 from hwnas.supernet import load_supernet
 from hwnas.supernet.hf.decoder._carried import _tokenizer_and_beside
 from tests.supernet.hf.decoder.conftest import SIZES, WORDS, ids, largest, save
@@ -120,7 +120,7 @@ def test_the_tokenizer_beside_it_is_part_of_what_it_is(tmp_path: Path) -> None:
     file, beside = tmp_path / "of_it" / "net.gguf", tmp_path / "of_it" / "tokenizer.json"
     write_gguf(file, original, "llama")
     (tmp_path / "t.txt").write_text("abc " * 30)
-    given = Windows(f"hf:{file}", tmp_path / "t.txt", windows=1, length=4)
+    given = ModelOnText(f"hf:{file}", tmp_path / "t.txt", windows=1, length=4)
     alone = weights_hash(file), given.facts()["tokenizer"]
     assert alone[0] == file_hash(file)  # as before for files without
     beside.write_text((tmp_path / "folder" / "tokenizer.json").read_text())

@@ -14,7 +14,7 @@ from hwnas.executor import Pace
 from hwnas.files import beside, replacing
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
-from hwnas.study._divergence import Windows
+from hwnas.study._model_on_text import ModelOnText
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ WINDOWS = 16
 """Windows of the training text to learn from, none of which is used for scores."""
 
 
-def taught_model(given: Windows, path: Path, steps: int) -> Windows:
+def taught_model(given: ModelOnText, path: Path, steps: int) -> ModelOnText:
     """The model with trained weights for all alternatives. Its file is made if it does not exist.
 
     A killed run resumes after the last finished block: a journal and the blocks are kept beside the file until it is
@@ -73,7 +73,7 @@ def taught_model(given: Windows, path: Path, steps: int) -> Windows:
 
 
 def _teach(
-    given: Windows, batches: Sequence[Batch], steps: int, parts: Path, journal: Journal
+    given: ModelOnText, batches: Sequence[Batch], steps: int, parts: Path, journal: Journal
 ) -> tuple[dict[str, Tensor], list[float]]:
     """The trained weights of all alternatives, and the error that each has left, as a share of that before.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwnas.search import Objective, Problem, hypervolume
 from hwnas.space import Population, get_space, macs_cost
 from hwnas.study import SearchSettings
-from hwnas.study._measuring import MeasuringPredictor
+from hwnas.study._measuring_predictor import MeasuringPredictor
 from hwnas.study._warm_start import Warm
 from hwnas.task import share_errors
 

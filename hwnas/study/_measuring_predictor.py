@@ -22,7 +22,7 @@ from hwnas.progress import notice, progress
 from hwnas.quantity import count_of
 from hwnas.study._data import noun_of
 from hwnas.study._racing import RacedAccuracy
-from hwnas.study._slow import SlowPredictor
+from hwnas.study._slow_metric import SlowPredictor
 
 if TYPE_CHECKING:
     from hwnas.search import Fit, Problem, SearchOptions, SearchProgress, SearchResult, Surrogate

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Where
-from hwnas.files import beside, ends_in, together
-from hwnas.progress import notice
-from hwnas.study._divergence import Windows, divergences
+from hwnas.files import beside, together
+from hwnas.study._divergence import divergences
 from hwnas.study._library_file import KIND
+from hwnas.study._model_on_text import ModelOnText
 from hwnas.study._run_conditions import RunConditions
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hwnas.study._lengths import Lengths
-
-
-SORTED = "sorted"
-"""Key in the header of a weights file: the text that its neurons were sorted on."""
 
 
 def scored_precision(text: str) -> str:
@@ -41,34 +36,8 @@ def scored_precision(text: str) -> str:
     return found
 
 
-def sorted_model(given: Windows, path: Path) -> Windows:
-    """The model with its neurons sorted by their activity on the text. Its file is made if it does not exist.
-
-    Args:
-        given: the model and the text.
-        path: the file, ``.safetensors``.
-
-    Raises:
-        DataError: the file was sorted on something else, or cannot be written.
-    """
-    from hwnas.supernet import by_activity, described
-
-    if not ends_in(path, ".safetensors"):
-        raise DataError(f"sort {path}", "it is a file of weights", f"write {path.with_suffix('.safetensors')}")
-    plain = replace(given, precision="fp32")  # neurons are sorted in the parent, which is fp32
-    wanted = json.dumps(plain.facts())
-    if not path.exists():
-        by_activity(plain.net, plain.batches()).save(path, {SORTED: wanted})
-        notice(f"wrote {path}: the model, its neurons sorted by their activity on {given.data}")
-        return replace(given, model=str(path))
-    found = described(path).get(SORTED)
-    if found != wanted and found != json.dumps(given.facts()):  # earlier versions wrote the precisions too
-        raise DataError(f"sort {path}", "it exists, and was sorted on something else", "name another file")
-    return replace(given, model=str(path))
-
-
 def build_library(
-    given: Windows,
+    given: ModelOnText,
     out: Path,
     lengths: Lengths,
     where: Where = HERE,
@@ -91,13 +60,13 @@ def build_library(
     from hwnas.io import write_csv
     from hwnas.report import provenance_path, write_provenance
     from hwnas.study._facts import space_facts, weights_facts
-    from hwnas.study._library_costs import library_frame, timed
+    from hwnas.study._library_costs import library_frame, library_tables
     from hwnas.supernet import replacements
 
     space = given.net.space.opened_by(given.model)
     given.batches()  # refuses text that does not fit, before anything is timed
     conditions = RunConditions(threads, precision=given.precision)
-    tables = timed(space, lengths, device, conditions) if device is not None else {}
+    tables = library_tables(space, lengths, device, conditions) if device is not None else {}
     rows = [*replacements(space)]  # each has a single alternative in place
     found = divergences(given, rows, beside(out, "journal.jsonl"), where, "scoring blocks")
     scores = {row.tobytes(): each.kl for row, each in zip(rows, found, strict=True)}
