@@ -18,7 +18,8 @@ from hwnas.errors import DataError, DeviceError
 from hwnas.metric import LATENCY
 from hwnas.quantity import count_of, first_few, parse_latency_ms, parts_of
 from hwnas.study._jobs import on_each
-from hwnas.study._measure import Measured, Measuring
+from hwnas.study._measure import Measuring
+from hwnas.study._measured import Measured
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
 from hwnas.study._run_conditions import RunConditions
