@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,26 +18,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.files import ends_in
-from hwnas.quantity import count_of, first_few
-from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._decoded import CACHE_BYTES, DecodedImages, Key
+from hwnas.task._image_files import ImageFiles, Sample
 from hwnas.task._pixels import CPU, IMAGENET, Pixels, Preprocessing
 from hwnas.task._sampling import Sampling
 from hwnas.task._scores import top1
 from hwnas.task._task import InputsAt, Score, Specs, digest_of, image_shape
-from hwnas.task._text_file import ENDINGS
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
 DEEP = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 """Pillow's modes of more than 8 bits. Conversion to 8 would cut values off at 255, and leave a white or black image."""
 
 THREADS = min(8, os.cpu_count() or 1)
 """Threads that decode; on 16 cores 8 threads decode as many images per second as 16."""
-
-Sample = tuple[int, Path]
-"""Class index and file."""
 
 
 class ImageFolder:
@@ -75,31 +67,13 @@ class ImageFolder:
         preprocessing: Preprocessing = IMAGENET,
     ) -> None:
         self.folder, self.preprocessing = Path(folder), preprocessing
-        if not self.folder.is_dir():
-            rule = "it is a file, and no folder" if self.folder.is_file() else "there is no such folder"
-            raise DataError(f"data {folder}", rule, "give the folder that holds val/ and train/")
-        splits = [split for split in ("val", "valid", "validation") if (self.folder / split).is_dir()]
-        if len(splits) > 1:
-            rule = f"it has both {splits[0]}/ and {splits[1]}/"
-            raise DataError(f"data {folder}", rule, "keep the one that is meant")
-        split = splits[0] if splits else None
-        validation = self.folder / split if split else self.folder
-        training = self.folder / "train"
-        names = _class_names(validation, classes)
-        ordered = _in_order(self.folder, names, labels) if labels else names
-        self.labels: tuple[str, ...] = tuple(labels or names)
-        self.has_training = split is not None and training.is_dir()
-        if self.has_training and split is not None:
-            _refuse_other_classes(self.folder, {split: names, "train": _class_names(training, classes)})
+        files = ImageFiles.of(self.folder, classes, labels)
+        self.labels, self.notes = files.labels, files.notes
+        self.has_training, self.n_available = bool(files.training), len(files.validation)
         rng = np.random.default_rng(sampling.seed)
-        found, strange = _samples(validation, ordered)
-        self.n_available = len(found)
-        self._validation = _drawn(found, sampling.n_validation, rng)
-        pool, stranger = _samples(training, ordered) if self.has_training else (found, [])
-        self._calibration = _drawn(pool, sampling.n_calibration, rng)
-        self._training = pool if self.has_training else []
-        odd = _oddities(self.folder, self.labels, self._training, found)
-        self.notes: Sequence[str] = [*odd, *_left_out(self.folder, [*stranger, *strange])]
+        self._validation = _drawn(files.validation, sampling.n_validation, rng)
+        self._calibration = _drawn(files.training or files.validation, sampling.n_calibration, rng)
+        self._training = files.training
         self.batch_size, self.seed = sampling.batch_size, sampling.seed
         self.broken: dict[Path, str] = {}
         self._cache = DecodedImages(CACHE_BYTES)
@@ -264,92 +238,6 @@ def _done(pixels: Pixels | None) -> Future[Pixels | None]:
 def _size(path: Path) -> int | None:
     """Bytes of a file; None for a broken link."""
     return path.stat().st_size if path.exists() else None
-
-
-def _class_names(folder: Path, classes: int | None) -> list[str]:
-    entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    names = class_names([entry.name for entry in entries if entry.is_dir()])
-    if not names:
-        texts = any(ends_in(entry.name, *ENDINGS) for entry in entries)
-        rule = "it holds texts, and the network is fed images" if texts else "it holds no class folders"
-        raise DataError(f"data {folder}", rule, "lay images out as <class>/<image>.jpg")
-    if "train" in names and any(path.is_dir() for path in (folder / "train").iterdir()):
-        raise DataError(
-            f"data {folder}", "it has train/ and no val/", "keep some images back as val/<class>/<image>.jpg"
-        )
-    if classes is None and len(names) < 2:
-        raise DataError(f"data {folder}", f"its only class is {names[0]!r}", "give images of two classes or more")
-    if classes is not None and len(names) != classes:
-        rule = f"it has {count_of(len(names), 'class folder')}, and the network has {count_of(classes, 'class', 'classes')}"
-        raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
-    return names
-
-
-def _refuse_other_classes(folder: Path, splits: Mapping[str, Sequence[str]]) -> None:
-    for split, names in splits.items():
-        for other, others in splits.items():
-            lacking = [name for name in others if name not in names]
-            if lacking:
-                rule = f"{split}/ has no folder {first_few(lacking)}, and {other}/ has"
-                raise DataError(f"data {folder}", rule, "make the class folders of both the same")
-
-
-def _oddities(
-    folder: Path, labels: Sequence[str], training: Sequence[Sample], validation: Sequence[Sample]
-) -> Iterator[str]:
-    """Sentences about the classes' shares of the training images, and about classes without images."""
-    if training:
-        count = f"{count_of(len(training), 'image file')} to learn from, {len(validation):,} to measure on, "
-        count += count_of(len(labels), "class", "classes")
-        yield f"{folder}: {count}: {class_shares(Counter(label for label, _ in training), labels)}"
-    for use, samples in (("learn from", training), ("measure on", validation)):
-        present = {label for label, _ in samples}
-        missing = [name for label, name in enumerate(labels) if label not in present]
-        if samples and missing:
-            yield f"{folder} has no image of {first_few(missing)} to {use}"
-
-
-def _in_order(folder: Path, names: Sequence[str], labels: Sequence[str]) -> Sequence[str]:
-    """The class folders in the order of a network's classes."""
-    ordered = class_order(names, labels)
-    if ordered is not None:
-        return ordered
-    stray = next(name for name in names if name not in labels)
-    known = ", ".join(labels[:6]) + (" ..." if len(labels) > 6 else "")
-    rule = f"it has the class folder {stray!r}, and the network's classes are {known}"
-    raise DataError(f"data {folder}", rule, "pass data of the network's classes, or train it on these")
-
-
-def _samples(folder: Path, names: Sequence[str]) -> tuple[list[Sample], list[Path]]:
-    """Images by class folder and name, and the other files in the class folders.
-
-    Hidden files are neither, whatever their ending: macOS puts a ``._0.jpg`` beside each ``0.jpg``.
-
-    Args:
-        folder: with the class folders.
-        names: class folders in the order of their indices.
-    """
-    found, others = [], []
-    for label, name in enumerate(names):
-        visible = [entry for entry in os.scandir(folder / name) if not entry.name.startswith(".")]
-        for entry in sorted(visible, key=lambda entry: entry.name):
-            if ends_in(entry.name, *EXTENSIONS):
-                found.append((label, Path(entry.path)))
-            else:
-                others.append(Path(entry.path))
-    if not found and others:
-        rule = f"its class folders hold {first_few(path.relative_to(folder) for path in others)}"
-        raise DataError(f"data {folder}", f"{rule}, and images end in {', '.join(sorted(EXTENSIONS))}", "convert them")
-    if not found:
-        raise DataError(f"data {folder}", "its class folders hold no images", "lay images out as <class>/<image>.jpg")
-    return found, others
-
-
-def _left_out(folder: Path, others: Sequence[Path]) -> Iterator[str]:
-    """A sentence about files that the user may have taken for images."""
-    if others:
-        named = first_few(path.relative_to(folder) for path in others)
-        yield f"{folder}: left out, because their names are not those of images: {named}"
 
 
 def _drawn(samples: Sequence[Sample], n: int, rng: np.random.Generator) -> list[Sample]:
