@@ -1,7 +1,8 @@
 """Reports: the Pareto CSV with its provenance, table, picture and page; comparisons; dominance and hypervolume."""
 
 from hwnas.report._columns import column
-from hwnas.report._compare import NamedFront, compare
+from hwnas.report._comparable import NamedFront
+from hwnas.report._compare import compare
 from hwnas.report._compare_show import comparison_tables, save_comparison
 from hwnas.report._csv import in_order, pareto_frame, read_pareto, tidy, write_pareto
 from hwnas.report._curves import Curves, curves_frame, curves_table, save_curves
