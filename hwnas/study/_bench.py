@@ -2,29 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hwnas.files import together
+from hwnas.errors import DataError
+from hwnas.files import beside, together
 from hwnas.metric import registered
-from hwnas.progress import progress
+from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import count_of
 from hwnas.study._facts import budget_facts, space_facts
 from hwnas.study._outputs import Outputs
+from hwnas.study._request import Request
 from hwnas.study._search import searching
 from hwnas.study._search_settings import EXACT
 from hwnas.study._setup import Setup
+from hwnas.study._study import Study
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
     from hwnas.search import Problem
-    from hwnas.study._slow_metric import SlowPredictor
+    from hwnas.study._slow_metric import SlowMetric, SlowPredictor
 
 
-def identity(setup: Setup, evals: int, measured: SlowPredictor | None) -> dict[str, Any]:
+def run_searchers(
+    request: Request, asked: SlowMetric | None, names: Sequence[str], seeds: int, evals: int, out: Path
+) -> tuple[Runs, dict[str, Any]]:
+    """Run searchers on a problem, except for those whose runs are in the journal beside ``out``.
+
+    Args:
+        request: the problem.
+        asked: measures accuracies, or scores untrained networks; None if accuracies are predicted.
+        names: of the searchers; ``exact`` asks for the exact front.
+        seeds: runs of each searcher.
+        evals: subnets that each run may evaluate.
+        out: the CSV that the runs will be written to.
+
+    Returns:
+        All runs, and facts about them for the provenance.
+
+    Raises:
+        HwnasError: something does not fit.
+    """
+    from hwnas.io import Journal
+    from hwnas.search import is_computable
+
+    path, tables = beside(out, "journal.jsonl"), beside(out, "tables")
+    begun = path.exists()
+    study = Study.of(replace(request, kept=tables if begun else None), asked)
+    setup, measured = study.setup, None
+    with ExitStack() as open_until_run:
+        if study.asked is not None:
+            measured = open_until_run.enter_context(study.asked.opened(setup.metrics.space, beside(out, "accuracy")))
+            setup = setup.told_by(measured)
+        problem = setup.problem()
+        if not begun:  # from here on nothing is refused
+            setup = setup.keeping(tables)
+            problem = setup.problem()
+        for note in [*setup.notes, f"{count_of(problem.space.size(), 'subnet')} of {problem.space.name}"]:
+            notice(note)
+        journal = open_until_run.enter_context(Journal(path, _identity(setup, evals, measured)))
+        if n_run := sum(entry["searcher"] != EXACT for entry in journal.entries):
+            notice(f"{path} holds {count_of(n_run, 'finished run')}; none is run again")
+        with resumable(f"finished runs are kept in {path}"):
+            if EXACT in names and not is_computable(problem):
+                rule = "a metric is no sum over layers, and the space is too large to score completely"
+                raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
+            runs = Runs(problem, evals, journal, measured=measured.column if measured is not None else None)
+            runs.run([name for name in names if name != EXACT], seeds)
+    return runs, {
+        "space": space_facts(problem.space, setup.reference),
+        "objectives": [metric.column for metric in setup.wanted],
+        "directions": {metric.column: metric.direction for metric in setup.wanted},
+        **budget_facts(setup.budgets),
+        **setup.facts,
+        **({measured.key: measured.facts} if measured is not None else {}),
+        "evaluations": evals,
+        "seeds": seeds,
+        **runs.facts(),
+    }
+
+
+def _identity(setup: Setup, evals: int, measured: SlowPredictor | None) -> dict[str, Any]:
     """All that runs depend on, besides searcher and seed."""
     known = setup.facts
     sources = {what: _source(known[what]) for what in ("device", "predictor")}
