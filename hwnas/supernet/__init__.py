@@ -17,20 +17,13 @@ if TYPE_CHECKING:
     from hwnas.supernet._calibration import BatchNormMode, Calibration
     from hwnas.supernet._checkpoint import checkpoint_file
     from hwnas.supernet._download import PUBLISHED, download
-    from hwnas.supernet._evaluate import (
-        Accuracy,
-        MeasuredAccuracy,
-        accuracy_journal_identity,
-        all_failed,
-        calibrated,
-        evaluate,
-        measure_accuracy,
-    )
+    from hwnas.supernet._evaluate import Accuracy, calibrated, evaluate, measure_accuracy
     from hwnas.supernet._execute import forward
     from hwnas.supernet._export import export_onnx, needs_ranges, onnx_accuracy, onnx_model, save_onnx
     from hwnas.supernet._family import brought_data
     from hwnas.supernet._header import described
     from hwnas.supernet._lessons import lessons, taught
+    from hwnas.supernet._measured_accuracy import MeasuredAccuracy, accuracy_journal_identity, all_failed
     from hwnas.supernet._recipe import Recipe
     from hwnas.supernet._reference import KINDS, ReferenceKind, reference_kind
     from hwnas.supernet._registry import (
@@ -122,12 +115,13 @@ __getattr__, __dir__ = lazily(
         "hwnas.supernet._calibration": "BatchNormMode Calibration",
         "hwnas.supernet._checkpoint": "checkpoint_file",
         "hwnas.supernet._download": "PUBLISHED download",
-        "hwnas.supernet._evaluate": "Accuracy MeasuredAccuracy accuracy_journal_identity all_failed calibrated evaluate measure_accuracy",
+        "hwnas.supernet._evaluate": "Accuracy calibrated evaluate measure_accuracy",
         "hwnas.supernet._execute": "forward",
         "hwnas.supernet._export": "export_onnx needs_ranges onnx_accuracy onnx_model save_onnx",
         "hwnas.supernet._family": "brought_data",
         "hwnas.supernet._header": "described",
         "hwnas.supernet._lessons": "lessons taught",
+        "hwnas.supernet._measured_accuracy": "MeasuredAccuracy accuracy_journal_identity all_failed",
         "hwnas.supernet._recipe": "Recipe",
         "hwnas.supernet._reference": "KINDS ReferenceKind reference_kind",
         "hwnas.supernet._registry": "get_supernet load_supernet measured_by random_supernet supernet_names",

@@ -62,7 +62,7 @@ def test_each_distinct_subnet_is_evaluated_once_and_the_journal_remembers(
         calls.append(row)
         return evaluate(net, row, task, engine)
 
-    monkeypatch.setattr("hwnas.supernet._evaluate.evaluate", counted)
+    monkeypatch.setattr("hwnas.supernet._measured_accuracy.evaluate", counted)
     identity = accuracy_journal_identity(own_supernet, {"seed": 0})
     with Journal(tmp_path / "j", identity) as journal:
         first = MeasuredAccuracy(own_supernet, data, journal)(x)
