@@ -71,7 +71,7 @@ def run_searchers(
         with resumable(f"finished runs are kept in {path}"):
             if EXACT in names and not is_computable(problem):
                 rule = "a metric is no sum over layers, and the space is too large to score completely"
-                raise DataError("--searchers exact", rule, "drop exact, or pass an additive predictor")
+                raise DataError("searcher exact", rule, "drop it, or pass an additive predictor")
             runs = Runs(problem, evals, journal, measured=measured.column if measured is not None else None)
             runs.run([name for name in names if name != EXACT], seeds)
     return runs, {
