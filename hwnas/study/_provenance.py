@@ -97,7 +97,9 @@ class Provenance:
         return cls(**known, space=space, others=others)
 
     def to_json(self) -> dict[str, Any]:
-        """The same facts, as JSON types."""
+        """The same facts, as JSON types; empty if nothing is known."""
+        if self == Provenance():
+            return {}
         facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("space", "others")}
         space = {f.name: getattr(self.space, f.name) for f in fields(self.space)}
         kept = {name: value for name, value in space.items() if value is not None}

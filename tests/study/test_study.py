@@ -208,6 +208,11 @@ def test_a_page_is_no_picture(front: hwnas.Front, folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
+def test_a_page_says_that_a_front_has_no_provenance(front: hwnas.Front) -> None:
+    page = replace(front, provenance=Provenance()).report("bare.html").read_text("utf-8")
+    assert "the JSON that a search writes beside the CSV is missing" in page
+
+
 def test_what_is_no_path_is_refused(front: hwnas.Front) -> None:
     study: Any = hwnas.Study("digits", ["macs", "params:max"])
     five: Any = 5
