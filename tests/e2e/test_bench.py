@@ -152,7 +152,7 @@ def test_a_searcher_that_fails_is_one_line_and_what_was_evaluated_is_kept(
     evaluated = ("--supernet", "digits", "--evaluate", "--evals", 20, "--objectives", "top1,macs")
     ran = hwnas("search", *evaluated, "--searcher", "theirs")
     assert (ran.code, ran.out) == (2, "")
-    said = "error: searcher 'theirs': ask() fails (ValueError: no more); correct the plug-in"
+    said = "error: --searcher 'theirs': ask() fails (ValueError: no more); correct the plug-in"
     assert ran.err.splitlines()[-1] == said, ran.err
     kept = Path("pareto.csv.journal.jsonl").read_text().splitlines()
     assert sum("top1" in json.loads(line) for line in kept) == 4
