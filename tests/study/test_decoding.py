@@ -14,9 +14,9 @@ import pytest
 from hwnas.cli.measure import _next
 from hwnas.latency import get_device
 from hwnas.space import network_inputs
+from hwnas.study import Provenance
 from hwnas.study._decoding import Decoding, with_prefill
 from hwnas.study._place import Place
-from hwnas.study._provenance import Provenance
 from hwnas.study._timed_file import Clock
 from hwnas.supernet.hf.decoder._space import Decoder, decoder_space
 

@@ -10,11 +10,10 @@ import pytest
 
 from hwnas.progress import Logged, Progress, listening
 from hwnas.space import get_space
+from hwnas.study import Provenance, RunConditions
 from hwnas.study._chosen import ChosenSubnet, Known
 from hwnas.study._export import export_subnet
 from hwnas.study._export_settings import ExportSettings
-from hwnas.study._provenance import Provenance
-from hwnas.study._run_conditions import RunConditions
 from hwnas.supernet import parent_row
 from hwnas.task import DigitsData
 

@@ -19,11 +19,10 @@ from hwnas.errors import DataError, HwnasError, InfeasibleError, NotHeldError, Q
 from hwnas.executor import Where
 from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
+from hwnas.study import Provenance, RunConditions
 from hwnas.study._measure import Measuring
 from hwnas.study._metrics import Metrics
 from hwnas.study._place import searched_conditions
-from hwnas.study._provenance import Provenance
-from hwnas.study._run_conditions import RunConditions
 from hwnas.testing import METRIC_CHECKS, check_all
 from tests.e2e.machine import fake_runtime, true_ns
 
