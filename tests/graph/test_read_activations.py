@@ -15,7 +15,9 @@ from hwnas.space.ops import (
     Affine,
     Flatten,
     GlobalPool,
+    Linear,
     Power,
+    Transpose,
 )
 from hwnas.space.ops.activation import SLOPES
 from tests.graph.files import END, same, written
@@ -103,6 +105,15 @@ def test_activations_of_activations(tmp_path: Path) -> None:
         read_network(written(tmp_path / "x.onnx", body))
     network = same(written(tmp_path / "y.onnx", body.replace("HardSigmoid<alpha = 0.3>(q)", "Sigmoid(q)")))
     assert [op.function for op in network.ops if isinstance(op, Activation)] == ["relu", "silu", "tanh", "sigmoid"]
+
+
+def test_activations_are_scaled_along_the_channels_of_a_linear_map(tmp_path: Path) -> None:
+    """As ConvFormer's are, which have channels last: ``s * relu(x) ** 2 + b``."""
+    star = "r = Relu(l) q = Pow(r, two) m = Mul(q, half) a = Add(m, tenth)"
+    body = f"t = Transpose<perm = [0, 2, 3, 1]>(x) l = MatMul(t, w) {star} h = Transpose<perm = [0, 3, 1, 2]>(a) {END}"
+    network = same(written(tmp_path / "x.onnx", body, w=(4, 6), two=2.0, half=0.5, tenth=0.1))
+    assert [type(op) for op in network.ops[:4]] == [Transpose, Linear, Power, Affine]
+    assert [op.axis for op in network.ops if isinstance(op, Affine)] == [2]
 
 
 def test_activations_may_be_scaled(tmp_path: Path) -> None:

@@ -15,7 +15,20 @@ from hwnas.graph.read._file import Graph, attributes, evaluated
 from hwnas.graph.read._moments import Moment
 from hwnas.graph.read._refused import label, refusal
 from hwnas.space import Op, OpList, Shape
-from hwnas.space.ops import FORMULAS, Activation, Add, Affine, ChannelMean, Mul, Pads, Power, PRelu, Transpose
+from hwnas.space.ops import (
+    FORMULAS,
+    Activation,
+    Add,
+    Affine,
+    ChannelMean,
+    LayerNorm,
+    Linear,
+    Mul,
+    Pads,
+    Power,
+    PRelu,
+    Transpose,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -194,11 +207,19 @@ class Reading:
         """``slope * x + offset``: a scale and a shift of each channel."""
         if np.allclose(line, (1, 0), rtol=0, atol=1e-7):
             return x
-        before = self.list.ops[x - 1] if x else None
-        axis = before.axes.index(0) if isinstance(before, Transpose) else 0  # of the channels
+        axis = self._channels(x)
         size = self.list.shape(x)[axis]
         weights = {part: np.full(size, value) for part, value in zip(("weight", "bias"), line, strict=True)}
         return self.add(Affine, x, weights=weights, axis=axis)
+
+    def _channels(self, x: int) -> int:
+        """The axis of a value's channels: the last one behind a linear map or a layer norm."""
+        op = self.list.ops[x - 1] if x else None
+        if isinstance(op, (Linear, LayerNorm)):
+            return len(op.shape) - 1
+        if isinstance(op, Transpose):
+            return op.axes.index(self._channels(op.inputs[0]))
+        return self._channels(op.inputs[0]) if isinstance(op, (Activation, Add, Affine, Mul, Power, PRelu)) else 0
 
     def _activation(self, curve: Curve) -> int:
         line, function = curve.line(), curve.function()

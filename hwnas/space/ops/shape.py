@@ -31,6 +31,10 @@ class Reshape(Op):
     def shape(self) -> Shape:
         return self.to
 
+    @property
+    def fits(self) -> bool:
+        return prod(self.to) == prod(self.in_shape)
+
 
 @dataclass(frozen=True)
 class Transpose(Op):

@@ -220,6 +220,19 @@ def test_images_are_no_smaller_than_paddings_take(
     assert list(shapes) == sizes
 
 
+def test_an_image_that_is_cut_into_patches_keeps_its_size(tmp_path: Path) -> None:
+    """As TResNet begins: pixels become channels, by reshapes that state the numbers of patches."""
+
+    class Patches(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.view(-1, 3, 16, 4, 16, 4).permute(0, 3, 5, 1, 2, 4).reshape(-1, 48, 16, 16)
+
+    module = nn.Sequential(
+        Patches(), nn.Conv2d(48, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    )
+    assert list(elastic_file(exported(module, tmp_path / "net.onnx")).shapes) == [64]
+
+
 def test_a_file_of_weights_tells_its_own_network(case: Exported, tmp_path: Path) -> None:
     own = tmp_path / "own.safetensors"
     seven = case.net.with_head([str(i) for i in range(7)])
