@@ -42,13 +42,13 @@ def write_bundle(path: Path, device: str, space: SearchSpace, settings: ProfileS
     """Write a bundle to profile a board; returns what was written and what to do with it, in words."""
     from hwnas import latency
 
-    s, target = settings, latency.bundled_device(device, threads=settings.threads, batch=settings.batch)
+    target = latency.bundled_device(device, threads=settings.threads, batch=settings.batch)
     check_writable(path)
-    written = latency.write_bundle(path, target, space, s.plan, precision=s.precision)
+    written = latency.write_bundle(path, target, space, settings.plan, precision=settings.precision)
     named = f" {latency.space_options(space)}" if space.reference != space.name else ""
     return (
         f"bundle {path}: {count_of(written.networks, 'network')}, {format_bytes(written.size)}; {written.timings} timings on "
-        f"{device}, {count_of(s.threads, 'thread')}, batch {s.batch}, {s.precision}\n"
+        f"{device}, {count_of(settings.threads, 'thread')}, batch {settings.batch}, {settings.precision}\n"
         f"next: on the board, with numpy and onnxruntime: python3 -m zipfile -e {as_argument(path.name)} bundle && "
         "python3 bundle/run.py\n"
         f"      (interrupted, the same command resumes), then here: hwnas profile --import board.csv --device NAME{named}"

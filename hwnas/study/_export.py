@@ -86,32 +86,33 @@ def export_subnet(
     """
     from hwnas.supernet import onnx_model
 
-    s = settings
-    s.check()
+    settings.check()
     file = model_file(path)
     check_writable(file)
-    form = form_of(s.conditions.precision, provenance)
-    net = _opened(s, provenance).in_precision(form)
-    clock = _clock(s, net, provenance, form)  # an unknown device is refused before the work
+    form = form_of(settings.conditions.precision, provenance)
+    net = _opened(settings, provenance).in_precision(form)
+    clock = _clock(settings, net, provenance, form)  # an unknown device is refused before the work
     chosen = choose(net).with_weights_of(net, provenance)
-    weighted = with_weights(s, net, chosen, file)
+    weighted = with_weights(settings, net, chosen, file)
     subnet, images = weighted.subnet, weighted.images
-    least = least_agreement(s.agreement_pct, form, random_weights=s.random_weights, images=images is not None)
+    least = least_agreement(
+        settings.agreement_pct, form, random_weights=settings.random_weights, images=images is not None
+    )
     batches = calibration_images(subnet, images, form) if form != "fp32" else None
     model, difference, agreement, lossy = onnx_model(
-        subnet, opset=s.opset, precision=form, batches=batches, least_agreement_pct=least
+        subnet, opset=settings.opset, precision=form, batches=batches, least_agreement_pct=least
     )
     mixed = net.space.plain is not None
-    measured_on = images if s.images is not None else None
+    measured_on = images if settings.images is not None else None
     holds = form == "fp32" or (mixed and (measured_on is not None or chosen.is_of_precisions(provenance)))
     in_fp32 = None if holds else weighted.accuracy
     accuracy = weighted.accuracy if holds else accuracy_in(form, in_fp32, model, subnet, measured_on)
-    facts = {**_facts(s, net, chosen, form, weighted), **_accuracy_facts(net.metric, accuracy, in_fp32)}
+    facts = {**_facts(settings, net, chosen, form, weighted), **_accuracy_facts(net.metric, accuracy, in_fp32)}
     facts |= {"precisions": json.dumps(by_slot(subnet))} if mixed else {}
     facts |= {"agreement": str(agreement)} if agreement is not None else {}
     others = net.deployed_files(subnet) if is_folder(path) else {}
     write_deployed(model, {key: value for key, value in facts.items() if value}, others, path)
-    notice(f"wrote {file}: {form}, {format_bytes(file.stat().st_size)}, opset {s.opset}, {_shown(model)}")
+    notice(f"wrote {file}: {form}, {format_bytes(file.stat().st_size)}, opset {settings.opset}, {_shown(model)}")
     if mixed:
         tell_precisions(by_slot(subnet))
     if others:
@@ -121,11 +122,11 @@ def export_subnet(
     agrees = True
     if agreement is not None and least is not None:
         agrees = tell_agreement(form, agreement, lossy, least)
-    elif form != "fp32" and not s.random_weights:
+    elif form != "fp32" and not settings.random_weights:
         notice(f"the agreement of {form} with fp32 is not measured: pass --data FOLDER")
     if clock is None:
         return agrees
-    budget_ms = s.budget_ms if s.budget_ms is not None else provenance.budgets.get(LATENCY.column)
+    budget_ms = settings.budget_ms if settings.budget_ms is not None else provenance.budgets.get(LATENCY.column)
     return clock.holds(file, net.space.encode(chosen.arch), budget_ms) and agrees
 
 
