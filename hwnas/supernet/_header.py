@@ -10,8 +10,9 @@ from pathlib import Path
 from hwnas.errors import SupernetError
 from hwnas.files import ends_in
 
-ENCODER = "encoder"
-"""Metadata key: the description of a network from a Hugging Face folder, which is then not needed any more."""
+DESCRIPTION = "encoder"
+"""Metadata key: the description of a network from a Hugging Face folder, which is then not needed any more. The first ones
+were encoders."""
 
 OUTLINE = "outline"
 """Metadata key: the layers of a network from an ONNX file, which is then not needed any more."""
@@ -59,7 +60,7 @@ def metric_of(metadata: Mapping[str, str]) -> str | None:
     if "metric" in metadata:
         return metadata["metric"]
     try:  # older files state it in the description of an encoder
-        description = json.loads(metadata.get(ENCODER, "{}"))
+        description = json.loads(metadata.get(DESCRIPTION, "{}"))
     except ValueError:
         return None
     return str(description["metric"]) if isinstance(description, dict) and "metric" in description else None

@@ -17,7 +17,7 @@ from hwnas.graph import mixed_space
 from hwnas.io import KeptChoices
 from hwnas.plugin import is_reference
 from hwnas.space import SearchSpace, classes_named, get_space, with_classes
-from hwnas.supernet._header import ENCODER, OUTLINE, described, is_trained_file
+from hwnas.supernet._header import DESCRIPTION, OUTLINE, described, is_trained_file
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet
@@ -258,12 +258,12 @@ class TrainedOnnxFile(TrainedFile):
         return _with_classes_named(outlined_network(metadata, f"supernet {self.reference}").space, metadata["space"])
 
 
-class TrainedEncoder(TrainedFile):
+class TrainedHuggingFaceFile(TrainedFile):
     """A file of ``hwnas train`` for a Hugging Face network. It holds the description, so the folder is not needed."""
 
     @classmethod
     def belongs(cls, reference: str) -> bool:
-        return super().belongs(reference) and Path(reference).is_file() and ENCODER in described(reference)
+        return super().belongs(reference) and Path(reference).is_file() and DESCRIPTION in described(reference)
 
     def supernet(self) -> type[Supernet]:
         from hwnas.supernet.hf import carried_class
@@ -318,7 +318,7 @@ class Shrunk(ReferenceKind):
 KINDS: tuple[type[ReferenceKind], ...] = (
     HuggingFace,
     Shrunk,
-    TrainedEncoder,
+    TrainedHuggingFaceFile,
     TrainedOnnxFile,
     TrainedFile,
     OnnxFile,

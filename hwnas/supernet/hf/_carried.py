@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.errors import SupernetError
-from hwnas.supernet._header import ENCODER
+from hwnas.supernet._header import DESCRIPTION
 from hwnas.supernet.hf._families import family_of
 from hwnas.supernet.hf._family import Family
 from hwnas.supernet.hf._inputs import ImageInput, TextInput
@@ -117,7 +117,7 @@ def read_carried(metadata: Mapping[str, str], file: str) -> CarriedImages | Carr
         SupernetError: it is damaged.
     """
     try:
-        stored = json.loads(metadata[ENCODER])
+        stored = json.loads(metadata[DESCRIPTION])
         common = str(stored["config"]), bool(stored["tuned"]), str(stored["folder"])
         widths = tuple(int(width) for width in stored.get("widths", ()))  # older files have none
         if "preprocessing" in stored:

@@ -21,7 +21,7 @@ from hwnas.supernet._base import HEAD_SPREAD, Supernet
 from hwnas.supernet._checkpoint import Misfit
 from hwnas.supernet._deployed import CONFIG, PREPROCESSOR, as_json, configuration
 from hwnas.supernet._family import family_space
-from hwnas.supernet._header import ENCODER
+from hwnas.supernet._header import DESCRIPTION
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
@@ -98,7 +98,7 @@ class EncoderSupernet(Supernet):
 
     @classmethod
     def outline(cls) -> dict[str, str]:
-        return {ENCODER: cls.carried.text()}
+        return {DESCRIPTION: cls.carried.text()}
 
     def units(self) -> Sequence[Units]:
         size, found = self.family.encoder.head_size, []

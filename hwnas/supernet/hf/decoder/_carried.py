@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hwnas.errors import SupernetError
-from hwnas.supernet._header import ENCODER
+from hwnas.supernet._header import DESCRIPTION
 from hwnas.supernet.hf.decoder._families import decoder_of
 from hwnas.supernet.hf.decoder._gguf import gguf_file
 from hwnas.supernet.hf.decoder._gguf_tokenizer import gguf_beside, gguf_tokenizer
@@ -93,7 +93,7 @@ def _tokenizer_and_beside(place: Path) -> tuple[Tokenizer, tuple[tuple[str, str]
 
 def is_decoder(metadata: Mapping[str, str]) -> bool:
     """Whether `CarriedDecoder.text` wrote a file's description."""
-    return '"pasts"' in metadata[ENCODER]
+    return '"pasts"' in metadata[DESCRIPTION]
 
 
 def read_decoder(metadata: Mapping[str, str], file: str) -> CarriedDecoder:
@@ -103,7 +103,7 @@ def read_decoder(metadata: Mapping[str, str], file: str) -> CarriedDecoder:
         SupernetError: it is damaged.
     """
     try:
-        stored = json.loads(metadata[ENCODER])
+        stored = json.loads(metadata[DESCRIPTION])
         return CarriedDecoder(
             str(stored["config"]),
             str(stored["folder"]),

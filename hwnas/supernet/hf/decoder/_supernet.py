@@ -21,7 +21,7 @@ from hwnas.supernet._calibration import BatchNormMode
 from hwnas.supernet._checkpoint import Misfit, read_content
 from hwnas.supernet._execute import forward
 from hwnas.supernet._family import family_space
-from hwnas.supernet._header import ENCODER
+from hwnas.supernet._header import DESCRIPTION
 from hwnas.supernet._recipe import Recipe
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet._units import Units
@@ -66,7 +66,7 @@ class DecoderSupernet(Supernet):
 
     @classmethod
     def outline(cls) -> dict[str, str]:
-        return {ENCODER: cls.carried.text()}
+        return {DESCRIPTION: cls.carried.text()}
 
     @classmethod
     def tokenizer(cls) -> Tokenizer:
