@@ -200,6 +200,6 @@ def test_an_exported_file_is_measured_against_the_budget(hwnas: Hwnas) -> None:
     assert ran.code == 1
     assert "BREAKS the budget of 0.0001 ms" in ran.err
     ran = hwnas("export", "pareto.csv", "--row", "1", "--budget", "5ms")
-    assert (ran.code, ran.err) == (2, "error: --budget 5: nothing is measured without a device; pass --device cpu\n")
+    assert (ran.code, ran.err) == (2, "error: budget 5: nothing is measured without a device; pass --device cpu\n")
     ran = hwnas("export", "pareto.csv", "--row", "1", "--device", "cpux")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
