@@ -141,9 +141,14 @@ class MeasuringPredictor(SlowPredictor):
 
         known = self.rows[~self.evaluator.has_failed(self.rows)]
         whole = self.rows[self.evaluator.is_whole(self.rows)]
-        errors = self.evaluator.errors(whole)
-        if errors is not None and len(known) >= MIN_SUBNETS:
-            self._expects, self._expected_by = fit(known, self.evaluator(known)), len(known)
+        errors, measured = self.evaluator.errors(whole), self.evaluator(known)
+        if len(known) >= MIN_SUBNETS and np.ptp(measured) == 0:
+            alike = f"all {len(known):,} measured subnets have the same {self.column}, {measured[0]:.4g}"
+            notice(
+                f"{alike}: it cannot tell them apart. Networks that are hardly trained, and answer one class to all, are so"
+            )
+        elif errors is not None and len(known) >= MIN_SUBNETS:
+            self._expects, self._expected_by = fit(known, measured), len(known)
             n, noun = self.facts["images"], noun_of(self.evaluator.data)
             points = " points" if registered_or_own(self.column).unit == "%" else ""
             luck = f"the choice of {n:,} moves one by about {np.median(errors):.2g}{points}"

@@ -23,12 +23,14 @@ def can_race(data: Task) -> SelectiveTask:
     Raises:
         DataError: the metric is not the share of correct samples, or the data cannot give single samples.
     """
-    from hwnas.task import SelectiveTask, top1
+    from hwnas.task import SCORES, SelectiveTask, top1
 
     name, score = next(iter(data.metrics.items()))
     if score is not top1:
         rule = f"{name} is not the share of correct samples, so a part of them does not estimate it"
-        raise DataError("racing", rule, "drop --racing, or measure accuracy")
+        own = next(iter(type(data).metrics))  # the metric of its kind, whatever is measured now
+        race = f", or race by {own}: --objectives {own},macs" if SCORES.get(own) is top1 else ""
+        raise DataError("racing", rule, f"drop --racing{race}")
     if not isinstance(data, SelectiveTask):
         rule = f"{type(data).__name__} has no method validation_of, which gives some of its samples"
         raise DataError("racing", rule, "add it, or drop --racing")

@@ -108,7 +108,7 @@ def test_subnets_that_always_fail_are_skipped_or_stop_the_race(hwnas: Hwnas, fol
         (("search", "--racing"), "racing: subnets only race if they are evaluated; add --evaluate, or drop it"),
         ((*RACE, "--workers", 2, "--asynchronous"), "racing with asynchronous: a race waits for whole batches"),
         ((*RACE, "--budget", "top1<=90"), "racing with top1 <= ...: a better subnet may break that budget"),
-        (("own.py:F1", "f1,macs"), "racing: f1 is not the share of correct samples"),
+        (("own.py:F1", "f1,macs"), "--racing: f1 is not the share of correct samples"),
         (("own.py:Short", "top1,macs"), "racing: 150 samples are too few to be shown in shares"),
         (("own.py:Closed", "top1,macs"), "racing: Whole has no method validation_of, which gives some of its samples"),
     ],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hwnas.search import Objective, Problem, hypervolume
 from hwnas.space import Population, get_space, macs_cost
-from hwnas.study import SearchSettings
+from hwnas.study import SearchSettings, _measuring_predictor
 from hwnas.study._measuring_predictor import MeasuringPredictor
 from hwnas.study._warm_start import Warm
 from hwnas.task import share_errors
@@ -114,3 +114,22 @@ def test_where_errors_are_not_known_the_front_is_of_what_was_measured() -> None:
     assert np.isnan(predictor.predict_std(x)).all()
     assert not predictor.beside(x)
     assert predictor.source == f"measured on {N} images of a sample"
+
+
+class Alike(Sampled):
+    """A network that answers one of four classes to all."""
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        self.known |= {row.tobytes(): 25.0 for row in x}
+        return np.full(len(x), 25.0)
+
+
+def test_subnets_that_are_all_alike_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is expected of them: a model of equal values would be sure of them to nine digits."""
+    told: list[str] = []
+    monkeypatch.setattr(_measuring_predictor, "notice", told.append)
+    predictor, x = searched(Alike(), "random")
+    assert told[0].startswith("all 60 measured subnets have the same top1, 25: it cannot tell them apart")
+    assert MACS(x).tolist() == [MACS(predictor.rows).min()]
+    assert np.isnan(predictor.predict_std(x)).all()
+    assert not predictor.beside(x)
