@@ -97,8 +97,9 @@ def fit(
         rows = [(f"{n} subnets", scores) for n, scores in fitted.curve]
         show(_table(title, unit, [*rows, (f"all, {folds} folds", fitted.scores)]))
     if measured.on_samples:
+        points = " points" if unit == "%" else ""
         told = measured.errors if predictor.hears_errors else None
-        how = "as if it were exact" if told is None else f"as exact to {told.mean():.2g}{f' {unit}' if unit else ''}"
+        how = "as if it were exact" if told is None else f"as exact to {told.mean():.2g}{points}"
         notice(f"{name} is fitted {how}: these scores hold only for the samples that it was measured on")
     if out is not None:
         save_predictor(predictor, out)

@@ -64,7 +64,7 @@ def test_errors_of_measured_accuracies_are_no_part_of_what_is_learnt(hwnas: Hwna
         noisy.assign(**told).to_csv(f"{name}.csv", index=False)
         ran = hwnas("fit", f"{name}.csv", *AT, "--model", "gp", "--out", f"{name}.safetensors")
         assert ran.code == 0, ran.err
-        assert ("top1 is fitted as exact to 2.1 %:" in ran.err) == bool(told)
+        assert ("top1 is fitted as exact to 2.1 points:" in ran.err) == bool(told)
     exact, images, std = (
         np.sqrt(np.mean((load_predictor(f"{name}.safetensors", SPACE).predict(x) - frame["top1"]) ** 2))
         for name in ("exact", "images", "std")
