@@ -237,10 +237,10 @@ class _Walk:
     def _mapped(self, i: int, op: Conv | Linear, x: _Axis) -> _Axis:
         if is_grouped(op) and self._passed(i, x, together(op)):
             return x
-        axis = 0 if isinstance(op, Conv) else len(op.shape) - 1
-        if x.axis != axis or (isinstance(op, Conv) and op.groups > 1):
+        axis, grouped = (0, op.groups > 1) if isinstance(op, Conv) else (len(op.shape) - 1, False)
+        if x.axis == axis and not grouped:
+            for group, place in self.places(i, x):
+                group.readers.append(place)
+        else:  # its input is not followed along the axis that it maps
             self.fix(x)
-            return self.new(op.shape[axis], axis)
-        for group, place in self.places(i, x):
-            group.readers.append(place)
-        return self.new(op.shape[axis], axis, maker=i)
+        return self.new(op.shape[axis], axis, maker=None if grouped else i)
