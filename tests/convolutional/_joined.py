@@ -210,6 +210,27 @@ def vgg() -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * 4, 64), nn.ReLU(), nn.Linear(64, CLASSES))
 
 
+class RepBlock(nn.Module):
+    """RepVGG's block (Ding et al. 2021), as it is trained: two convolutions and the input, each with a batch norm."""
+
+    def __init__(self, i: int, o: int, s: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList([conv_bn(i, o, 3, s, act=None), conv_bn(i, o, 1, s, act=None)])
+        if s == 1:
+            self.branches.append(nn.BatchNorm2d(i))
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = (branch(x) for branch in self.branches)
+        return torch.relu(sum(others, first))
+
+
+def repvgg() -> nn.Sequential:
+    layers = [RepBlock(3, 16, 2)]
+    for i, o, n in ((16, 24, 2), (24, 32, 3), (32, 48, 2)):
+        layers += [RepBlock(o if j else i, o, 1 if j else 2) for j in range(n)]
+    return nn.Sequential(*layers, head(48))
+
+
 def alexnet() -> nn.Sequential:
     """Krizhevsky et al. 2012, without norms: single convolutions between pools, and three linear maps."""
     layers: list[nn.Module] = []

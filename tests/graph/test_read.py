@@ -54,6 +54,27 @@ def test_convolutions_over_channels(settings: str, tmp_path: Path) -> None:
     assert [op.kernel for op in network.ops if isinstance(op, Conv)] == [(1, 3)]
 
 
+@pytest.mark.parametrize(("groups", "filters"), [(1, 4), (4, 1)])
+def test_sums_of_parallel_convolutions_are_one(groups: int, filters: int, tmp_path: Path) -> None:
+    """As RepVGG's blocks are deployed; depthwise, MobileOne's. Not if the smaller kernel lies elsewhere than in the centre."""
+    three = f"t = Conv<pads = [1, 1, 1, 1], group = {groups}>(x, w) a = BatchNormalization(t, s, b, m, v)"
+    body = f"{three} o = Conv<group = {groups}>(x, k, b) i = BatchNormalization(x, s, b, m, v) c = Add(a, o) h = Add(i, c) {END}"
+    arrays: dict[str, Any] = {"w": (4, filters, 3, 3), "k": (4, filters, 1, 1), **dict.fromkeys("sbmv", (4,))}
+    network = same(written(tmp_path / "x.onnx", body, **arrays))
+    assert [type(op).__name__ for op in network.ops] == ["Conv", "GlobalPool", "Flatten"]
+    moved = body.replace("pads = [1, 1, 1, 1]", "pads = [2, 2, 0, 0]")
+    network = same(written(tmp_path / "y.onnx", moved, **arrays))
+    assert [type(op).__name__ for op in network.ops] == [
+        "Conv",
+        "Conv",
+        "BatchNorm",
+        "Add",
+        "Add",
+        "GlobalPool",
+        "Flatten",
+    ]
+
+
 def test_reshapes_that_cancel_vanish(tmp_path: Path) -> None:
     body = f"a = Reshape(x, rows) f = Flatten(a) h = Reshape(f, back) {END}"
     network = same(written(tmp_path / "x.onnx", body, rows=np.array([0, 2, -1]), back=np.array([0, 4, 8, 8])))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hwnas.errors import SupernetError
 from hwnas.graph.read._file import Graph, open_graph
+from hwnas.graph.read._parallel import merge_parallel
 from hwnas.graph.read._reading import Reading
 from hwnas.graph.read._refused import refuse
 from hwnas.graph.read._tidy import Draft, Weights
@@ -67,6 +68,7 @@ def read_network(path: str | os.PathLike[str]) -> ReadNetwork:
     eps = _common_eps(at)
     draft = Draft(at.list.ops, at.weights, last)
     draft.fold()
+    merge_parallel(draft, eps)
     kept = draft.tidy()
     return ReadNetwork(
         graph.shape,

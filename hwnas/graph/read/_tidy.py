@@ -31,7 +31,7 @@ class Draft:
         uses = Counter([self._resolved(self.last)])
         for i in reversed(range(len(self.ops))):
             if uses[i + 1] and i + 1 not in self._replaced_by:
-                uses.update(self._inputs(i))
+                uses.update(self.inputs(i))
         return uses
 
     def fold(self) -> None:
@@ -40,7 +40,7 @@ class Draft:
         for i, op in enumerate(self.ops):
             if not isinstance(op, (Affine, BatchNorm)) or not uses[i + 1]:
                 continue
-            (x,) = self._inputs(i)
+            (x,) = self.inputs(i)
             before = self.ops[x - 1] if x and uses[x] == 1 else None
             if isinstance(op, BatchNorm) and isinstance(before, Conv) and not before.bn:
                 self.ops[x - 1] = replace(before, bn=True)
@@ -55,10 +55,11 @@ class Draft:
         kept = [i for i in range(len(self.ops)) if uses[i + 1] and i + 1 not in self._replaced_by]
         number = {0: 0} | {i + 1: n for n, i in enumerate(kept, start=1)}
         for i in kept:
-            self.ops[i] = replace(self.ops[i], inputs=tuple(number[x] for x in self._inputs(i)))
+            self.ops[i] = replace(self.ops[i], inputs=tuple(number[x] for x in self.inputs(i)))
         return kept
 
-    def _inputs(self, i: int) -> tuple[int, ...]:
+    def inputs(self, i: int) -> tuple[int, ...]:
+        """The values that op ``i`` reads."""
         return tuple(self._resolved(x) for x in self.ops[i].inputs)
 
     def _resolved(self, x: int) -> int:
@@ -69,7 +70,7 @@ class Draft:
     def _scaled(self, x: int, axis: int, by: Weights, uses: Counter[int]) -> bool:
         """Scale and shift the op that computes value ``x``; returns False if that is impossible or others read the value."""
         while x and uses[x] == 1 and isinstance(op := self.ops[x - 1], Transpose):
-            (x,), axis = self._inputs(x - 1), op.axes[axis]
+            (x,), axis = self.inputs(x - 1), op.axes[axis]
         if not x or uses[x] != 1:
             return False
         op, own = self.ops[x - 1], self.weights[x - 1]

@@ -48,6 +48,7 @@ GENES = {
     "cspdarknet": {"e": 3, "r": 1},
     "googlenet": {"e": 4, "r": 1},
     "inception_v3": {"e": 3, "r": 1},
+    "repvgg": {"e": 3, "r": 1},
     "vovnet": {"e": 4, "d": 1, "r": 1},
     "alexnet": {"e": 2, "r": 1},
     "vgg": {"e": 4},
