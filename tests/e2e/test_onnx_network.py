@@ -103,7 +103,17 @@ def test_what_cannot_be_a_supernet(hwnas: Hwnas, mine: Path, image_folder: Path)
     assert not Path("x.safetensors").exists()
     other = exported(initialised(resnet((1, 1), 8, bottleneck=False)), Path("other.onnx"), fold=False, size=32)
     ran = hwnas(
-        "evaluate", "--supernet", mine.name, "--checkpoint", other, "--data", image_folder, "--sample", 1, "--out", "a"
+        "evaluate",
+        "--supernet",
+        mine.name,
+        "--checkpoint",
+        other,
+        "--data",
+        image_folder,
+        "--sample",
+        1,
+        "--out",
+        "a.csv",
     )
     assert ran.code == 2
     assert "its network is not mine." in ran.err
