@@ -86,7 +86,7 @@ def _compared(frames: Sequence[pd.DataFrame]) -> Iterator[str]:
         f"fastest searched subnet within {LOSS:g} point of it by validation: {_spread(speeds)} times faster, "
         f"{_spread(losses)} points"
     )
-    for kind in ("whole layers", "random", "pruned", "alone", "cut shorter"):
+    for kind in ("whole layers", "whole layers and inputs", "random", "pruned", "alone", "cut shorter"):
         points: list[float] = []
         factors: list[float] = []
         beside: list[float] = []
