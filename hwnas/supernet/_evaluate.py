@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SupernetError
@@ -15,7 +16,7 @@ from hwnas.metric import own_metric
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._subnet import Subnet
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import Estimate, Task, ahead, calibration, measured, placed
+from hwnas.task import Estimate, Task, ahead, calibration, measured, placed, share_errors, top1
 
 ROUNDING = 1e-6
 """How far a score may lie outside of its metric's range: a correlation of equal rows can be 1.0000000000000002."""
@@ -105,3 +106,10 @@ def evaluate(supernet: Supernet, row: NDArray[Any], data: Task, engine: Engine |
         raise SupernetError(f"{metric.name} {accuracy:g}", rule, "correct the task's score, or rename its metric")
     std = accuracy.std if isinstance(accuracy, Estimate) else None
     return Accuracy(possible, n_images, n_calibration, std=std)
+
+
+def error_of(accuracy: Accuracy, data: Task) -> float | None:
+    """The standard error of a measured accuracy, due to the choice of the samples; None if the task's score does not tell it."""
+    if next(iter(data.metrics.values())) is top1:
+        return float(share_errors(np.array([accuracy.value]), accuracy.n_images)[0])
+    return accuracy.std

@@ -15,9 +15,9 @@ from hwnas.io import Journal
 from hwnas.progress import notice
 from hwnas.space import Arch, Population
 from hwnas.supernet._base import Supernet
-from hwnas.supernet._evaluate import Accuracy, evaluate
+from hwnas.supernet._evaluate import Accuracy, error_of, evaluate
 from hwnas.supernet.engine import Engine, get_engine
-from hwnas.task import Task, share_errors, top1
+from hwnas.task import Task
 
 REMEDY = "correct the cause and run the same command again, which resumes; or skip such subnets: --on-failure skip"
 
@@ -75,11 +75,8 @@ class MeasuredAccuracy:
 
     def errors(self, x: NDArray[Any]) -> NDArray[np.float64] | None:
         """``(n,)`` standard errors of the values of rows, due to the choice of the samples; None if some are not known."""
-        accuracies = self._or_worst(x)
-        if next(iter(self.data.metrics.values())) is top1:
-            return share_errors(np.array([a.value for a in accuracies]), accuracies[0].n_images)
-        known = [a.std for a in accuracies if a.std is not None]
-        return np.array(known) if len(known) == len(accuracies) else None
+        errors = [error_of(accuracy, self.data) for accuracy in self._or_worst(x)]
+        return np.array(errors, dtype=np.float64) if None not in errors else None
 
     def _or_worst(self, x: NDArray[Any]) -> list[Accuracy]:
         """One accuracy per row, the worst known one in place of those that failed."""

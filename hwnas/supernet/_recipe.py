@@ -20,7 +20,7 @@ class Recipe:
         weight_decay: of the optimizer.
         clip_norm: largest norm of the gradients, which are scaled down to it; 0 leaves them alone.
         validates: whether to measure the largest, the smallest and a random subnet (or the only one that is trained)
-            after each epoch, and to keep the best epoch.
+            after each epoch, and to keep an earlier epoch that is clearly better than the last.
     """
 
     optimizer: Optimizer = "sgd"

@@ -21,7 +21,7 @@ class TrainSettings:
         momentum: of SGD.
         weight_decay: of the weights of convolutions and linear maps.
         clip_norm: largest norm of the gradients, which are scaled down to it; 0 leaves them alone.
-        validates: whether to measure subnets after each epoch and to keep the best epoch.
+        validates: whether to measure subnets after each epoch, and to keep an earlier one that is clearly better than the last.
         precision: of arithmetic, ``"fp32"`` or ``"bf16"`` (autocast). Weights, gradients and statistics stay fp32.
         arch: JSON of the only subnet to train, with the largest as it was before for a teacher, whatever the schedule;
             empty trains all subnets.

@@ -25,7 +25,7 @@ from hwnas.errors import SupernetError
 from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet._calibration import Calibration
-from hwnas.supernet._evaluate import evaluate
+from hwnas.supernet._evaluate import error_of, evaluate
 from hwnas.supernet._execute import on
 from hwnas.supernet.train._device import deterministic
 from hwnas.supernet.train._feed import Feed, feed_of
@@ -104,11 +104,12 @@ class Trainer:
         self.smallest, self.largest = extremes(supernet.space)
         self.validated: dict[str, float] = {}
         self.best: tuple[float, dict[str, Tensor]] | None = None
+        self.last = (-math.inf, 0.0)  # score of the last epoch, and its standard error
         if self.state_path is not None and self.state_path.exists():
             self._resume(self.state_path)
 
     def run(self, progress: Progress | None = None) -> None:
-        """Train to the end, restore the best epoch, then calibrate and store the batch norms of the largest subnet.
+        """Train to the end, choose the epoch, then calibrate and store the batch norms of the largest subnet.
 
         Only the first process of a team evaluates, keeps the state, and has the result in the end.
 
@@ -219,7 +220,7 @@ class Trainer:
                         tensors[name].copy_(moved)
 
     def _validate(self) -> None:
-        """Measure the largest, the smallest and a random subnet, and keep the weights if their mean is the best so far.
+        """Measure the largest, the smallest and a random subnet, and note the weights if their mean is the best so far.
 
         The random subnet is always the same, so that means are comparable. If a single subnet is trained, only this one is
         measured.
@@ -229,9 +230,12 @@ class Trainer:
             rng = np.random.default_rng(self.settings.seed)
             random = self.supernet.space.sample(1, rng, distinct_uniform=False)[0]
             rows |= {"smallest": self.smallest, "random": random}
-        self.validated = {name: evaluate(self.supernet, row, self.data).value for name, row in rows.items()}
+        measured = {name: evaluate(self.supernet, row, self.data) for name, row in rows.items()}
+        self.validated = {name: accuracy.value for name, accuracy in measured.items()}
         mean = float(np.mean(list(self.validated.values())))
         score = mean if self.supernet.measures().maximise else -mean
+        # Subnets err alike on the same samples, so the error of their mean is the mean of their errors.
+        self.last = score, float(np.mean([error_of(accuracy, self.data) or 0.0 for accuracy in measured.values()]))
         if self.best is None or score >= self.best[0]:
             self.best = score, {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
 
@@ -250,10 +254,16 @@ class Trainer:
         return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (self.step - rise) / (self.steps - rise)))
 
     def _finish(self) -> None:
-        """Restore the weights of the best epoch, store batch-norm statistics, and move everything to the CPU."""
+        """Choose the epoch, store batch-norm statistics, and move everything to the CPU.
+
+        An earlier epoch replaces the last one only if it is better by more than a standard error (Breiman et al. 1984,
+        "Classification and Regression Trees", section 3.4.3). The highest of several noisy accuracies is partly luck, and
+        choosing by it would make the accuracies on these samples too high for all that follows.
+        """
+        score, error = self.last
         for name, tensor in self.parameters.items():
             tensor.requires_grad_(False)
-            if self.best is not None:
+            if self.best is not None and self.best[0] > score + error:
                 tensor.copy_(self.best[1][name])
         self.supernet.head_is_new = False
         self._store_statistics()

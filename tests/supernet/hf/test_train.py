@@ -13,7 +13,7 @@ import torch
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.study._data import evaluation_data
-from hwnas.supernet import Supernet, Trainer, TrainSettings, evaluate, extremes, load_supernet
+from hwnas.supernet import Accuracy, Supernet, Trainer, TrainSettings, evaluate, extremes, load_supernet
 from hwnas.supernet.hf._supernet import _recipe
 from hwnas.supernet.train import _trainer as trainer_module
 from hwnas.supernet.train._importance import importance
@@ -86,6 +86,27 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     assert set(trainer.validated) == {"largest", "smallest", "random"}
     for name, tensor in kept[0][1].items():
         assert torch.equal(net.tensors[name], tensor)
+
+
+@pytest.mark.parametrize(("last", "kept_epoch"), [(88.0, 1), (89.0, 2)])
+def test_an_earlier_epoch_is_kept_if_it_is_better_by_more_than_a_standard_error(
+    last: float, kept_epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, data = opened(tmp_path)
+    epochs = iter(
+        [90.0] * 3 + [last] * 3
+    )  # of the largest, the smallest and a random subnet; of 400 samples: 1.6 points
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Accuracy(next(epochs), 400, 0))
+    after: dict[int, dict[str, torch.Tensor]] = {}
+
+    def note(step: int, _loss: float) -> None:
+        after[step] = {name: tensor.detach().clone() for name, tensor in net.parameters().items()}
+
+    steps = 2 * data.steps_per_epoch
+    Trainer(net, data, replace(RUN, steps=steps)).run(note)
+    for name, tensor in after[kept_epoch * data.steps_per_epoch].items():
+        assert torch.equal(net.tensors[name], tensor)
+    assert not all(torch.equal(tensor, after[steps][name]) for name, tensor in after[data.steps_per_epoch].items())
 
 
 def test_units_stand_by_importance_when_others_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
