@@ -1,4 +1,4 @@
-"""The first subnets of a search with few evaluations, spread over the whole range of a cost."""
+"""The first subnets of a search with few evaluations, regular and irregular ones, spread over the whole range of a cost."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ DRAWN = 4000
 ROUNDS = 10
 """Rounds of mutation if few of them are within the budgets."""
 
-MIXED = 0.2
-"""Share of subnets whose layers each have their own precision. All layers of the others have the cheapest precision, which
-is better where precision costs no accuracy."""
+MIXED = 0.4
+"""Share of the irregular subnets whose layers each have their own precision. All layers of the others have the cheapest
+precision, which is better where precision costs no accuracy."""
+
+WHOLE = 0.5
+"""Share of the regular subnets in which a kind of choice, such as the width, is the largest in all layers."""
 
 
 def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> Population:
     """``(<= size, g)`` distinct rows at equal steps of cost, the smallest and the largest subnet among them.
 
     Random subnets are all of medium size. Here each takes a random part of its genes from the smallest or the largest
-    subnet, so that all sizes occur. All rows keep the budgets of known metrics.
+    subnet, so that all sizes occur. They are irregular: hardly a layer is like the next. Every other row is therefore
+    regular, with free depths and the same choice in all layers. Good subnets are among these (Tan and Le 2019,
+    "EfficientNet", arXiv:1905.11946), and a predictor that knew only irregular ones would expect too little of them.
+    All rows keep the budgets of known metrics.
 
     Args:
         problem: the cost is its first known additive metric, otherwise MACs. In spaces with precisions it is always
@@ -38,6 +44,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
     additive = list(problem.offering(Additive).values())
     x = space.sample(DRAWN, rng, distinct_uniform=False)
     cost: MetricFunction | None = next(iter(known.values()), None)
+    regular = x[:0]
     if additive or space.slots:
         known_sum = (additive[0] if additive else macs_cost(space)).within(space)
         # Steps of latency would not do: half of its range is reached only by large subnets in the slowest precision.
@@ -54,18 +61,42 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
             drawn = np.where(mixed[:, None], drawn, _in_cheapest_precision(drawn, space, known_sum))
             fastest = known_sum.minimum()[1]  # it keeps even tight budgets
             extremes = np.concatenate([_in_cheapest_precision(extremes, space, known_sum), fastest[None]])
-        x = np.concatenate([extremes, space.canonical(drawn)])
+        regular = _regular(space, largest, rng)
+        if space.precisions:
+            regular = _in_cheapest_precision(regular, space, known_sum)
+        regular = space.canonical(regular)
+        x = np.concatenate([extremes, space.canonical(drawn), regular])
     x = rng.permutation(np.unique(x, axis=0))
     x = _more_within_budgets(problem, x[_is_within_budgets(problem, x)], size, rng)
     if cost is None or len(x) <= size:
         return x[:size]
-    costs = cost(x)
-    chosen: list[int] = []
-    for target in np.linspace(costs.min(), costs.max(), size):
+    known_regular = {row.tobytes() for row in regular}
+    is_regular = np.array([row.tobytes() in known_regular for row in x])
+    return x[_at_equal_steps(cost(x), is_regular, size)]
+
+
+def _at_equal_steps(costs: NDArray[np.float64], is_regular: NDArray[np.bool_], size: int) -> list[int]:
+    """The rows of least and of most cost, and between them the nearest to equal steps, irregular and regular ones in turn."""
+    chosen = list(dict.fromkeys([int(costs.argmin()), int(costs.argmax())]))[:size]
+    for place, target in enumerate(np.linspace(costs.min(), costs.max(), size)[1:-1]):
         distance = np.abs(costs - target)
         distance[chosen] = np.inf
-        chosen.append(int(distance.argmin()))
-    return x[chosen]
+        of_kind = np.where(is_regular == bool(place % 2), distance, np.inf)
+        chosen.append(int((of_kind if np.isfinite(of_kind).any() else distance).argmin()))
+    return chosen
+
+
+def _regular(space: SearchSpace, largest: Population, rng: np.random.Generator) -> Population:
+    """``(DRAWN, g)`` rows with random depths and inputs, and the same choice of each kind in all layers."""
+    x = space.sample(DRAWN, rng, distinct_uniform=False)
+    for columns in space.groups.values():
+        of_layers = [c for c in columns if space.genes[c].role == "layer" and c not in space.dependents]
+        level = np.where(rng.random(DRAWN) < WHOLE, 1.0, rng.random(DRAWN))
+        for column in of_layers:
+            domain = np.array(space.domain[column])
+            ascending = domain if largest[0, column] == domain[-1] else domain[::-1]
+            x[:, column] = ascending[np.rint(level * (len(domain) - 1)).astype(int)]
+    return x
 
 
 def _is_within_budgets(problem: Problem, x: Population) -> NDArray[np.bool_]:

@@ -253,6 +253,21 @@ def test_the_start_holds_all_sizes():
     assert macs(stratified_start(bounded, 16, np.random.default_rng(0))).max() <= 200e6
 
 
+def test_half_of_the_start_is_regular_with_free_depths():
+    space = get_space("ofa_mbv3_w1.0").restrict(r=224)
+    x = stratified_start(problem_of(space)[0], 16, np.random.default_rng(0))
+    active = space.active(x)
+    alike = np.ones(len(x), dtype=bool)
+    for name in ("ks", "e"):
+        columns = space.groups[name]
+        choices = np.where(active[:, columns], x[:, columns], -1)
+        alike &= [len(set(row) - {-1}) == 1 for row in choices.tolist()]
+    assert 8 <= alike.sum() <= 10  # the smallest and the largest are alike too
+    assert len(np.unique(x[alike][:, space.groups["d"]], axis=0)) > 5
+    biggest = [space.genes[column].choices[-1] for column in space.groups["ks"][:1]]
+    assert any(set(space.decode(row)["ks"]) == set(biggest) for row in x[alike][:-1])
+
+
 def test_the_start_of_a_mixed_space_holds_all_sizes_in_the_cheapest_precision_and_mixed_ones():
     space = mixed_space(get_space("digits").restrict(r=8), "fp32+int8")
     macs, size = macs_cost(space), size_cost(space)
