@@ -61,10 +61,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
             drawn = np.where(mixed[:, None], drawn, _in_cheapest_precision(drawn, space, known_sum))
             fastest = known_sum.minimum()[1]  # it keeps even tight budgets
             extremes = np.concatenate([_in_cheapest_precision(extremes, space, known_sum), fastest[None]])
-        regular = _regular(space, largest, rng)
-        if space.precisions:
-            regular = _in_cheapest_precision(regular, space, known_sum)
-        regular = space.canonical(regular)
+        regular = space.canonical(_in_cheapest_precision(_regular(space, largest, rng), space, known_sum))
         x = np.concatenate([extremes, space.canonical(drawn), regular])
     x = rng.permutation(np.unique(x, axis=0))
     x = _more_within_budgets(problem, x[_is_within_budgets(problem, x)], size, rng)
@@ -76,7 +73,7 @@ def stratified_start(problem: Problem, size: int, rng: np.random.Generator) -> P
 
 
 def _at_equal_steps(costs: NDArray[np.float64], is_regular: NDArray[np.bool_], size: int) -> list[int]:
-    """The rows of least and of most cost, and between them the nearest to equal steps, irregular and regular ones in turn."""
+    """Places of the rows of least and of most cost, and of those nearest to equal steps between, irregular and regular in turn."""
     chosen = list(dict.fromkeys([int(costs.argmin()), int(costs.argmax())]))[:size]
     for place, target in enumerate(np.linspace(costs.min(), costs.max(), size)[1:-1]):
         distance = np.abs(costs - target)
@@ -122,6 +119,8 @@ def _more_within_budgets(problem: Problem, x: Population, size: int, rng: np.ran
 
 def _in_cheapest_precision(x: Population, space: SearchSpace, cost: MetricFunction) -> Population:
     """Each row with all its layers in one precision, the one of least cost. Layers that lack it keep their first choice."""
+    if not space.precisions:
+        return x
     versions = np.stack([_in_precision(x, space, precision) for precision in space.precisions])
     cheapest = np.argmin([cost(version) for version in versions], axis=0)
     return np.asarray(versions[cheapest, np.arange(len(x))])
