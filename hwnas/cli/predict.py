@@ -68,7 +68,7 @@ def predict(
     accuracy = find_predictor(whole, predictor, required=False)
     conditions = RunConditions(threads, batch, precision)
     table = find_table(whole, device, conditions, as_is=as_is) if device else None
-    metrics, _ = narrowed(whole, accuracy, table, batch=batch)
+    metrics, _ = narrowed(whole, accuracy, {"": table} if table else {}, batch=batch)
     _require_covered(metrics, x, archs)
     values = metrics.score(x)
     if metrics.tells in values:

@@ -40,8 +40,7 @@ def caller_setup(request: Request) -> Setup:
     named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
     metrics = [named.metric(column) for column in named.columns]
     told = next((m for m in metrics if m.source == "weights"), metrics[0])
-    setup = prepare(replace(request, objectives=named), None, told.column)
-    return replace(setup, metrics=replace(setup.metrics, predictor=CallerTells(), tells=told.column))
+    return prepare(replace(request, objectives=named), None, told.column).told_by(CallerTells(), told.column)
 
 
 def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Searcher:
@@ -75,7 +74,6 @@ def caller_front(setup: Setup, result: SearchResult) -> Front:
         **search_facts(result, setup.budgets, {}),
         "space": space_facts(metrics.space, setup.reference),
         **setup.facts,
-        "predictor": None,  # the caller took its place
         "rows": len(frame),
     }
     return Front.of(frame, facts, metrics.space)

@@ -52,17 +52,15 @@ def run_searchers(
     from hwnas.search import is_computable
 
     path, tables = beside(out, "journal.jsonl"), beside(out, "tables")
-    begun = path.exists()
-    study = Study.of(replace(request, kept=tables if begun else None), asked)
+    study = Study.of(replace(request, kept=tables if path.exists() else None), asked)
     setup, measured = study.setup, None
     with ExitStack() as open_until_run:
         if study.asked is not None:
             measured = open_until_run.enter_context(study.asked.opened(setup.metrics.space, beside(out, "accuracy")))
-            setup = setup.told_by(measured)
+            setup = setup.told_by(measured, measured.column)
+        setup.problem()  # from here on nothing is refused
+        setup = setup.keeping(tables)
         problem = setup.problem()
-        if not begun:  # from here on nothing is refused
-            setup = setup.keeping(tables)
-            problem = setup.problem()
         for note in [*setup.notes, f"{count_of(problem.space.size(), 'subnet')} of {problem.space.name}"]:
             notice(note)
         journal = open_until_run.enter_context(Journal(path, _identity(setup, evals, measured)))
@@ -92,7 +90,8 @@ def _identity(setup: Setup, evals: int, measured: SlowPredictor | None) -> dict[
     known = setup.facts
     sources = {what: _source(known[what]) for what in ("device", "predictor")}
     others = {name: _source(facts) for name, facts in known.get("devices", {}).items()}
-    untimed = {"precision": known.get("precision", "fp32"), "batch": setup.metrics.batch} if setup.table is None else {}
+    timed = setup.metrics.table is not None
+    untimed = {} if timed else {"precision": known.get("precision", "fp32"), "batch": setup.metrics.batch}
     about = space_facts(setup.metrics.space)
     said = {m.column: m.direction for m in setup.wanted if m != registered(m.column)}
     return {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, metrics, own_metric
 from hwnas.quantity import listed
 from hwnas.study._facts import directions_of
+from hwnas.study._found import Found
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from hwnas.predictor import Predictor
     from hwnas.search import MetricFunction, Problem, SearchResult
     from hwnas.space import Population, SearchSpace
-    from hwnas.study._found import Found
 
 
 class TellsQuality(Protocol):
@@ -42,9 +42,9 @@ class Metrics:
     Attributes:
         space: the space, restricted to the part that predictor and tables cover.
         predictor: predicts accuracy, or another metric of the weights; None if none is asked for.
-        table: table of ``latency_ms``; None if latency is not asked for.
+        tables: latency tables by the names of devices in columns: that of ``phone`` gives ``latency_ms@phone``, and that of
+            the main device, ``""``, gives ``latency_ms``.
         batch: images per run; ``memory_bytes`` is for all of them.
-        others: tables of further devices by name; that of ``phone`` gives ``latency_ms@phone``.
         given: metrics of the user's files, by column.
         tells: the column of the predictor.
         rates: whether ``images_per_s`` is computed from latency.
@@ -52,14 +52,18 @@ class Metrics:
     """
 
     space: SearchSpace
-    predictor: TellsQuality | None
-    table: LatencyTable | None
+    predictor: Found[TellsQuality] | None = None
+    tables: Mapping[str, Found[LatencyTable]] = field(default_factory=dict)
     batch: int = 1
-    others: Mapping[str, LatencyTable] = field(default_factory=dict)
     given: Mapping[str, MetricFunction] = field(default_factory=dict)
     tells: str = QUALITY.column
     rates: bool = False
     sized: str | None = None
+
+    @property
+    def table(self) -> LatencyTable | None:
+        """The table of the main device; None if its latency is not asked for."""
+        return self.tables[""].it if "" in self.tables else None
 
     @cached_property
     def functions(self) -> dict[str, MetricFunction]:
@@ -70,14 +74,10 @@ class Metrics:
         functions: dict[str, MetricFunction] = {}
         if self.predictor is not None:
             # An additive predictor is used as a sum, so that the exact front can be computed.
-            if isinstance(self.predictor, Predictor):
-                functions[self.tells] = self.predictor.additive() or self.predictor
-            else:
-                functions[self.tells] = self.predictor.predict
-        if self.table is not None:
-            functions |= self._timed("", self.table)
-        for name, table in self.others.items():
-            functions |= self._timed(name, table)
+            told = self.predictor.it
+            functions[self.tells] = (told.additive() or told) if isinstance(told, Predictor) else told.predict
+        for name, found in self.tables.items():
+            functions |= self._timed(name, found.it)
         if self.space.slots:
             functions |= layer_metrics(self.space, self.batch)
         if self.sized is not None:
@@ -97,7 +97,7 @@ class Metrics:
 
     def batch_on(self, device: str) -> int:
         """Images per run on a device, by its name in columns; that of the main device is empty."""
-        return (self.others[device].device.batch or 1) if device in self.others else self.batch
+        return (self.tables[device].it.device.batch or 1) if device in self.tables else self.batch
 
     def _timed(self, device: str, table: LatencyTable) -> dict[str, MetricFunction]:
         latency, batch = table.cost(self.space), self.batch_on(device)
@@ -125,9 +125,8 @@ class Metrics:
         )
 
     def _device(self, column: str) -> str | None:
-        stem, _, other = column.partition("@")
-        table = self.others.get(other) if other else self.table
-        return table.label if table is not None and stem == LATENCY.column else None
+        stem, _, device = column.partition("@")
+        return self.tables[device].it.label if stem == LATENCY.column and device in self.tables else None
 
     def score(self, x: Population) -> dict[str, NDArray[Any]]:
         """``(n,)`` values of every metric by column. The predictor's standard deviation and bounds on latency are added if
@@ -136,7 +135,7 @@ class Metrics:
         for name, fn in self.functions.items():
             values[name] = fn(x)
             if name == self.tells and self.predictor is not None:
-                spread = self.predictor.predict_std(x)
+                spread = self.predictor.it.predict_std(x)
                 if np.isfinite(spread).all():
                     values[self.deviation] = spread
             if name == LATENCY.column and self.table is not None:
@@ -161,35 +160,26 @@ def _derived(derive: MetricFunction, parts: Sequence[MetricFunction]) -> MetricF
 def narrowed(
     space: SearchSpace,
     accuracy: Found[Predictor] | None,
-    table: Found[LatencyTable] | None,
+    tables: Mapping[str, Found[LatencyTable]],
     *,
     batch: int | None = None,
-    others: Mapping[str, Found[LatencyTable]] | None = None,
 ) -> tuple[Metrics, list[str]]:
     """The metrics over the part of ``space`` that predictor and tables cover, and notes on what was left out.
 
-    ``batch`` is used if there is no table, which has its own.
+    ``batch`` is used if there is no table of the main device, which has its own.
 
     Raises:
         TableError, PredictorError: nothing is left, or a table or predictor is of another space.
     """
     left_out = []
-    others = others or {}
-    for source in (table, *others.values(), accuracy):
+    for source in (*tables.values(), accuracy):
         if source is not None:
             covered = source.it.covered(space)
             left_out += _restrictions(space, covered, str(source.facts["name"]))
             space = covered
-    images = (table.it.device.batch if table else batch) or 1
-    metrics = Metrics(
-        space,
-        accuracy.it if accuracy else None,
-        table.it if table else None,
-        images,
-        tells=accuracy.it.card.metric if accuracy else QUALITY.column,
-        others={name: found.it for name, found in others.items()},
-    )
-    return metrics, left_out
+    images = (tables[""].it.device.batch if "" in tables else batch) or 1
+    tells = accuracy.it.card.metric if accuracy else QUALITY.column
+    return Metrics(space, accuracy, tables, images, tells=tells), left_out
 
 
 def _restrictions(space: SearchSpace, covered: SearchSpace, source: str) -> list[str]:

@@ -70,8 +70,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
         tables = _tables(given.space, devices, request, main=devices.timed(needed))
         if not tables:
             _refuse_idle(request)
-    table, others = tables.get(""), {name: found for name, found in tables.items() if name}
-    metrics, notes = narrowed(given.space, accuracy, table, batch=request.conditions.batch, others=others)
+    metrics, notes = narrowed(given.space, accuracy, tables, batch=request.conditions.batch)
     metrics = _with_columns(metrics, request, given, needed, devices)
     _refuse_underived(needed, metrics)
     if devices is not None:
@@ -82,7 +81,7 @@ def prepare(request: Request, of: SearchSpace | None = None, evaluated: str | No
     source = given.library.model if given.library is not None else request.space
     reference = source if isinstance(source, str) and source != given.space.name else None
     wanted = _latency_for_throughput(wanted, given)
-    return Setup(metrics, wanted, budgets, table, accuracy, others, given, tuple(notes), main, reference)
+    return Setup(metrics, wanted, budgets, given, tuple(notes), main, reference)
 
 
 def _refuse_unknown(request: Request, given: Given, told: str | None) -> None:
@@ -288,5 +287,5 @@ def _refuse_infeasible_counts(given: Given, budgets: Mapping[str, Budget], condi
     if early:
         asked_size = SIZE.column in early and SIZE.column not in given.columns
         sized = conditions.precision or "fp32" if asked_size else None
-        metrics = Metrics(given.space, None, None, conditions.batch or 1, given=given.columns, sized=sized)
+        metrics = Metrics(given.space, batch=conditions.batch or 1, given=given.columns, sized=sized)
         metrics.problem([next(iter(early.values())).metric], early).refuse_infeasible()

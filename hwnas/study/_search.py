@@ -56,18 +56,17 @@ def search(setup: Setup, settings: SearchSettings, asked: SlowMetric | None, pat
     if settings.verify:
         _refuse_unverifiable(setup)
     unfinished = Unfinished(path)
-    resumes, begun = settings.verify or asked is not None, unfinished.kept is not None
+    resumes = settings.verify or asked is not None
     space = setup.metrics.space
     evaluated = asked.measures().column if asked is not None else None
     warm = warm_start(space, settings.seed_archs, settings.prior, evaluated=evaluated)
     started = time.perf_counter()
     with ExitStack() as open_until_done:
         measured = open_until_done.enter_context(asked.opened(space, path)) if asked is not None else None
-        setup = setup.told_by(measured) if measured is not None else setup
+        setup = setup.told_by(measured, measured.column) if measured is not None else setup
         problem = setup.problem()
         if resumes:  # from here on nothing is refused
-            kept = setup if begun else setup.keeping(unfinished.tables)
-            setup = replace(unfinished.without_paths(setup), metrics=kept.metrics)
+            setup = unfinished.keeping(setup)
             problem = setup.problem()
         verifier = _verifier(setup, settings, unfinished.verified) if settings.verify else None
         notes = [*setup.notes, *(verifier.notes if verifier is not None else ())]
@@ -126,18 +125,17 @@ def _refuse_unverifiable(setup: Setup) -> None:
             raise DataError("verify", f"the library has no column {SCORE} to check", "build it again")
     elif LATENCY.column not in setup.budgets:
         raise DataError("verify", "it checks a latency budget", "pass --latency TIME")
-    elif setup.table is None:
+    elif setup.metrics.table is None:
         raise DataError("verify", "it times networks, but here latency comes from a file", "drop --verify")
     else:
-        require_here(setup.table.it, setup.device)
+        require_here(setup.metrics.table, setup.device)
 
 
 def _verifier(setup: Setup, settings: SearchSettings, journal: Path) -> Verifier | LibraryVerifier:
     """The verifier of latencies; that of scores if the space is the library of a model."""
     if setup.given.library is not None:
         return LibraryVerifier(setup, scored_on(setup.given.library), journal)
-    table = setup.metrics.table
-    assert table is not None
+    table = setup.metrics.tables[""].it
     place = Place(require_here(table, setup.device), table.precision, table)
     return Verifier(setup, place, journal, settings.seed)
 

@@ -11,14 +11,12 @@ from hwnas.metric import Budget, Metric
 from hwnas.study._devices import USUAL, short
 from hwnas.study._found import Found
 from hwnas.study._given import Given
-from hwnas.study._metrics import Metrics
+from hwnas.study._metrics import Metrics, TellsQuality
 from hwnas.study._table import keep
 
 if TYPE_CHECKING:
     from hwnas.latency import LatencyTable
-    from hwnas.predictor import Predictor
     from hwnas.search import Problem
-    from hwnas.study._slow_metric import SlowPredictor
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,9 @@ class Setup:
     """A search problem, and the sources of its metrics.
 
     Attributes:
-        metrics: all metrics.
+        metrics: all metrics, with their sources.
         wanted: the objectives, in order.
         budgets: budgets by column.
-        table, accuracy: the sources of latency and accuracy.
-        others: tables of further devices.
         given: the user's files.
         notes: notes for the user.
         device: the main device, as it was named.
@@ -40,9 +36,6 @@ class Setup:
     metrics: Metrics
     wanted: tuple[Metric, ...]
     budgets: dict[str, Budget]
-    table: Found[LatencyTable] | None
-    accuracy: Found[Predictor] | None
-    others: Mapping[str, Found[LatencyTable]]
     given: Given
     notes: tuple[str, ...]
     device: str = USUAL
@@ -62,29 +55,30 @@ class Setup:
         """The problem with other budgets, which are not checked."""
         return self.metrics.problem(self.wanted, budgets)
 
-    def told_by(self, predictor: SlowPredictor) -> Setup:
-        """The setup with evaluations, or scores, in place of a predictor."""
-        return replace(self, metrics=replace(self.metrics, predictor=predictor, tells=predictor.column))
+    def told_by(self, predictor: TellsQuality, column: str) -> Setup:
+        """The setup with evaluations, scores or the caller in place of a predictor; no predictor has facts then."""
+        return replace(self, metrics=replace(self.metrics, predictor=Found(predictor, {}), tells=column))
+
+    def timed_by(self, tables: Mapping[str, Found[LatencyTable]]) -> Setup:
+        """The setup with other latency tables, by the names of devices in columns."""
+        return replace(self, metrics=replace(self.metrics, tables=tables))
 
     def keeping(self, folder: Path) -> Setup:
         """Save the latency tables in ``folder``, and use them from there; see ``Request.kept``."""
-        others = {name: keep(found, folder / name, self.given.space) for name, found in self.others.items()}
-        metrics = replace(self.metrics, others={name: found.it for name, found in others.items()})
-        if self.table is None:
-            return replace(self, metrics=metrics, others=others)
-        table = keep(self.table, folder / short(self.device), self.given.space)
-        return replace(self, metrics=replace(metrics, table=table.it), table=table, others=others)
+        tables, space = self.metrics.tables, self.given.space
+        return self.timed_by({n: keep(found, folder / (n or short(self.device)), space) for n, found in tables.items()})
 
     @property
     def facts(self) -> dict[str, Any]:
         """Facts for the provenance: the sources of the metrics."""
+        predictor, tables = self.metrics.predictor, {name: found.facts for name, found in self.metrics.tables.items()}
         facts: dict[str, Any] = {
-            "device": self.table.facts if self.table else None,
-            "predictor": self.accuracy.facts if self.accuracy else None,
+            "device": tables.pop("", None),
+            "predictor": (predictor.facts or None) if predictor else None,
         }
-        if self.others:
-            facts["devices"] = {name: found.facts for name, found in self.others.items()}
-        if self.table is None and self.metrics.sized not in (None, "fp32"):
+        if tables:
+            facts["devices"] = tables
+        if self.metrics.table is None and self.metrics.sized not in (None, "fp32"):
             facts["precision"] = self.metrics.sized  # the precision of `export` if no table has one
         if self.given.facts:
             facts["files"] = self.given.facts

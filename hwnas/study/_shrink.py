@@ -67,8 +67,9 @@ def shrink(request: Request, share: float) -> ShrunkSpace:
         x, how = best_known(problem, report)
     found = problem.evaluate(x)
     values, maximise = {o.name: found[o.name] for o in problem.objectives}, [o.maximise for o in problem.objectives]
-    device = setup.table.it.label if setup.table is not None and LATENCY.column in problem.metrics else None
-    return _of(setup.metrics.space, reference, x, values, maximise, share, how, device)
+    space, table = setup.metrics.space, setup.metrics.table
+    device = table.label if table is not None and LATENCY.column in problem.metrics else None
+    return _of(space, reference, x, values, maximise, share, how, device)
 
 
 def shrink_to(front: Front, share: float) -> ShrunkSpace:

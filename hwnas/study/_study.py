@@ -145,7 +145,8 @@ class Study:
         """Whether latency comes from a table of this machine."""
         from hwnas.latency import misfits
 
-        return self.setup.table is not None and misfits(self.setup.table.it) == []
+        table = self.setup.metrics.table
+        return table is not None and misfits(table) == []
 
     @property
     def space(self) -> SearchSpace:

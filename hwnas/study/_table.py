@@ -77,14 +77,15 @@ AS_IS, PROFILED, KEPT = {"verdict": "as is"}, {"verdict": "profiled"}, {"verdict
 def keep(found: Found[LatencyTable], folder: Path, space: SearchSpace) -> Found[LatencyTable]:
     """Save a table in a device's ``folder``, for later runs that must use the same one; returns it as read from there.
 
-    An adapted table is in no other file, and a later check may adapt it differently. An unchecked one needs no copy.
+    An adapted table is in no other file, and a later check may adapt it differently. An unchecked one needs no copy, and one
+    that is kept already is the copy.
 
     Raises:
         DataError: the folder cannot be written.
     """
     from hwnas.latency import LatencyTable
 
-    if found.facts["trust"] == AS_IS:
+    if found.facts["trust"] in (AS_IS, KEPT):
         return found
     path = folder / found.it.precision
     found.it.save(path)

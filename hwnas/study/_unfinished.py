@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwnas.files import beside
 from hwnas.study._found import Found
 from hwnas.study._setup import Setup
-
-if TYPE_CHECKING:
-    from hwnas.latency import LatencyTable
+from hwnas.study._table import KEPT
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,15 @@ class Unfinished:
         begun = self.verified.exists() or beside(self.csv, "journal.jsonl").exists()
         return self.tables if begun and self.tables.is_dir() else None
 
-    def without_paths(self, setup: Setup) -> Setup:
-        """A setup whose facts do not name these files, which are deleted once the front is saved."""
-        others = {name: self._without_path(found) for name, found in setup.others.items()}
-        return replace(setup, table=setup.table and self._without_path(setup.table), others=others)
-
-    def _without_path(self, found: Found[LatencyTable]) -> Found[LatencyTable]:
-        kept = found.it.path is not None and found.it.path.is_relative_to(self.tables)
-        return Found(found.it, {**found.facts, "path": None}) if kept else found
+    def keeping(self, setup: Setup) -> Setup:
+        """The setup with its latency tables in these files. Its facts do not name them, as they are deleted once the front is
+        saved."""
+        kept = setup.keeping(self.tables).metrics.tables
+        return setup.timed_by(
+            {
+                name: Found(
+                    kept[name].it, {**found.facts, "path": None} if found.facts["trust"] == KEPT else found.facts
+                )
+                for name, found in setup.metrics.tables.items()
+            }
+        )

@@ -63,13 +63,18 @@ class Verifier:
     @property
     def notes(self) -> tuple[str, ...]:
         """A note that only the main device is measured: tables of other devices are mostly of other machines."""
-        others = ", ".join(self.setup.others)
+        others = ", ".join(filter(None, self.setup.metrics.tables))
         return (f"--verify measures on {self.place.label}; latency on {others} stays as predicted",) if others else ()
 
     @property
     def budget_ms(self) -> float:
         """The latency budget."""
         return self.setup.budgets[LATENCY.column].upper
+
+    @property
+    def table(self) -> LatencyTable:
+        """The original table."""
+        return self.setup.metrics.tables[""].it
 
     @property
     def space(self) -> SearchSpace:
@@ -103,10 +108,10 @@ class Verifier:
 
     def _with(self, table: LatencyTable) -> Setup:
         """The setup with an adapted table; its facts include those of the original table."""
-        prior = self.setup.table
-        assert prior is not None
-        facts = {**table_facts(table, self.space), "prior": prior.facts, "trust": prior.facts.get("trust")}
-        return replace(self.setup, metrics=replace(self.setup.metrics, table=table), table=Found(table, facts))
+        tables = self.setup.metrics.tables
+        prior = tables[""].facts
+        facts = {**table_facts(table, self.space), "prior": prior, "trust": prior.get("trust")}
+        return self.setup.timed_by({**tables, "": Found(table, facts)})
 
     def _measure(self, x: Population) -> Population:
         """Measure a front's subnets, evenly thinned; returns the rows that are measured."""
@@ -133,24 +138,19 @@ class Verifier:
         """The table, adapted to all measurements, at the present speed of the machine."""
         from hwnas.latency import adapted_table
 
-        table, slowdown, rows = self._table(), self._slowdown(), rows_of(self.measured)
+        table, slowdown, rows = self.table, self._slowdown(), rows_of(self.measured)
         anchor = table.about(self.space).get("anchor")
         if anchor is not None and slowdown is not None:
             anchor = {**anchor, "median_ms": anchor["median_ms"] * slowdown}
         new, _ = adapted_table(table, self.place.device, self.space, rows, self._latencies(rows), anchor=anchor)
         return new
 
-    def _table(self) -> LatencyTable:
-        table = self.setup.metrics.table
-        assert table is not None
-        return table
-
     def _report(self, turn: int, n: int, broken: int, aim_ms: float, table: LatencyTable) -> float:
         """Record and report a round; returns the adapted table's leave-one-out error in percent."""
         from hwnas.latency import fidelity
 
         space, rows = self.space, rows_of(self.measured)
-        before = fidelity((self._slowdown() or 1.0) * self._table().cost(space)(rows), self._latencies(rows))
+        before = fidelity((self._slowdown() or 1.0) * self.table.cost(space)(rows), self._latencies(rows))
         after_pct = float((table.validation(space) or {})["mape_pct"])
         self.rounds.append(
             {

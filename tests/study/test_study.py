@@ -20,6 +20,7 @@ from hwnas.executor import Where
 from hwnas.metric import Budget, get_metric, metrics
 from hwnas.space import get_space, macs_cost
 from hwnas.study import Provenance, RunConditions
+from hwnas.study._found import Found
 from hwnas.study._measure import Measuring
 from hwnas.study._metrics import Metrics
 from hwnas.study._place import searched_conditions
@@ -80,7 +81,7 @@ def test_a_deviation_keeps_the_unit_of_its_metric_last() -> None:
 
         predict_std = predict
 
-    values = Metrics(SPACE, Told(), None, tells="latency_ms").score(SPACE.sample(2, np.random.default_rng(0)))
+    values = Metrics(SPACE, Found(Told(), {}), tells="latency_ms").score(SPACE.sample(2, np.random.default_rng(0)))
     assert [*values][:2] == ["latency_ms", "latency_std_ms"]
 
 
