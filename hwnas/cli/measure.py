@@ -18,7 +18,7 @@ from hwnas.errors import DataError, DeviceError
 from hwnas.metric import LATENCY
 from hwnas.quantity import count_of, first_few, parse_latency_ms, parts_of
 from hwnas.study._jobs import on_each
-from hwnas.study._measure import Measuring
+from hwnas.study._measure import Measuring, positions
 from hwnas.study._measured import Measured
 from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
@@ -79,14 +79,10 @@ def measure(
     outputs.check()
     if loaded.space is None:
         space_of_front(loaded.provenance, front, space)  # raises the reason
-    measuring = Measuring.of(
-        loaded,
-        rows=chosen_rows(loaded.frame["row"].tolist(), rows, front) if rows is not None else None,
-        most=most,
-        conditions=RunConditions(threads, batch, precision),
-        budget=parse_latency_ms(budget, "--budget") if budget is not None else None,
-        seed=seed,
-    )
+    named = chosen_rows(loaded.frame["row"].tolist(), rows, front) if rows is not None else None
+    budget_ms = parse_latency_ms(budget, "--budget") if budget is not None else None
+    conditions = RunConditions(threads, batch, precision)
+    measuring = Measuring(loaded, positions(loaded, named, most), budget_ms, conditions, seed)
     jobs = measuring.jobs(device or [], python, outputs.csv)
     ended = on_each(jobs)
     failures = [(each.job.device, each.error) for each in ended if each.error is not None]
@@ -104,14 +100,14 @@ def measure(
     taken = frame.iloc[measuring.at].reset_index(drop=True)
     broken = {each.name: _broken(taken, each) for each in done}
     of_export = _options_of_export(loaded, supernet=space, precision=precision)
-    conditions = _spelled(threads=threads, batch=batch)
+    typed = _spelled(threads=threads, batch=batch)
     if to_json:
         say(Front.load(outputs.csv, space).to_json())
     else:
         show(front_table(taken))
         say(f"\nwrote {outputs.csv}, {outputs.json}, {outputs.png}")
         for each in done:
-            there = [] if each.elsewhere else [*_spelled(device=each.place.device.name), *conditions]
+            there = [] if each.elsewhere else [*_spelled(device=each.place.device.name), *typed]
             export = partial(export_command, outputs.csv, options=[*of_export, *there])
             for line in _summary(taken, each, broken[each.name], export):
                 say(line)

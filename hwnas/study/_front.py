@@ -221,56 +221,21 @@ class Front:
             journal: file that keeps measurements until the front is saved, so that a killed run resumes; by default a
                 temporary file.
             seed: seed of the order of runs.
-            held: keep only measured rows that hold the budget, as :meth:`verify`.
+            held: keep only measured rows that hold the budget.
 
         Raises:
             DataError: a row does not exist, the space is unknown, or there is no budget to hold.
             UnknownNameError, DeviceError: there is no such device, or it fails.
             NotHeldError: no row holds the budget.
         """
-        from hwnas.study._measure import Measuring, measure_on
+        from hwnas.study._measure import Measuring, measure_on, positions
 
-        measuring = Measuring.of(
-            self,
-            rows=rows,
-            most=most,
-            budget=budget,
-            conditions=RunConditions(threads, batch, precision),
-            seed=seed,
-        )
+        at, budget_ms = positions(self, rows, most), latency_ms(budget) if budget is not None else None
+        measuring = Measuring(self, at, budget_ms, RunConditions(threads, batch, precision), seed)
         if held and measuring.device_budget_ms() is None:
-            raise DataError("verify", "there is no latency budget to hold", 'pass budget="6ms"')
+            raise DataError("held", "there is no latency budget to hold", 'pass budget="6ms"')
         found = measure_on(measuring, device, python, journal)
         return found.held(self) if held else found.on(self)
-
-    def verify(
-        self,
-        *,
-        rows: Sequence[int] | int | None = None,
-        most: int | None = None,
-        device: str | None = None,
-        budget: str | float | None = None,
-        threads: int | None = None,
-        batch: int | None = None,
-        precision: str | None = None,
-        python: str = "python3",
-        journal: str | os.PathLike[str] | None = None,
-        seed: int = 0,
-    ) -> Front:
-        """Measure its subnets and keep those that hold the latency budget; arguments and errors as :meth:`measure`."""
-        return self.measure(
-            rows=rows,
-            most=most,
-            device=device,
-            budget=budget,
-            threads=threads,
-            batch=batch,
-            precision=precision,
-            python=python,
-            journal=journal,
-            seed=seed,
-            held=True,
-        )
 
     def export(
         self,

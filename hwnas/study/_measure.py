@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from hwnas.metric import LATENCY
 from hwnas.progress import notice
 from hwnas.quantity import check_whole, checked_name, count_of
 from hwnas.study._boards import Elsewhere, names_of
-from hwnas.study._budgets import latency_ms
 from hwnas.study._decoding import Decoding
 from hwnas.study._front import Front
 from hwnas.study._jobs import Job
@@ -35,70 +35,60 @@ FEW, MANY = 40, 100
 """Subnets that take a minute or two to measure, and the number above which the user is told how to measure fewer."""
 
 
+def positions(front: Front, rows: Sequence[int] | int | None, most: int | None) -> list[int]:
+    """Positions of rows in a front.
+
+    Args:
+        front: the front.
+        rows: numbers of rows; None for all.
+        most: choose at most this many, evenly thinned; None for all.
+
+    Raises:
+        DataError: a row does not exist, there is none, or the front's space is unknown.
+    """
+    from hwnas.report import thinned
+
+    if front.space is None:
+        rule = "its space is not known here"
+        raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
+    if most is not None:
+        check_whole("most", most, 1)
+    named: Any = rows
+    if isinstance(named, Integral):  # also numpy's, as a table has them
+        named = [named]
+    for row in named or ():
+        front.arch(row)
+    numbers = front.frame["row"].tolist()
+    at = [i for i, number in enumerate(numbers) if named is None or number in named]
+    if not at:
+        raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
+    return [at[i] for i in thinned(len(at), most or len(at))]
+
+
 @dataclass(frozen=True)
 class Measuring:
     """Which rows of a front to measure, and how.
 
     Attributes:
         front: a front with a known space.
-        x: ``(n, g)`` rows to measure.
-        at: their positions.
+        at: positions of the rows, from `positions`.
         budget_ms: latency budget; None for the search's.
         conditions: by default the search's or, on another machine, 1 thread, batch 1 and fp32.
         seed: seed of the order of runs.
     """
 
     front: Front
-    x: Population
     at: list[int]
     budget_ms: float | None = None
     conditions: RunConditions = ANY
     seed: int = 0
 
-    @classmethod
-    def of(
-        cls,
-        front: Front,
-        *,
-        rows: Sequence[int] | int | None = None,
-        most: int | None = None,
-        budget: str | float | None = None,
-        conditions: RunConditions = ANY,
-        seed: int = 0,
-    ) -> Measuring:
-        """Choose rows of a front.
-
-        Args:
-            front: the front.
-            rows: numbers of rows; None for all.
-            most: measure at most this many, evenly thinned; None for all.
-            budget, conditions, seed: see the attributes.
-
-        Raises:
-            DataError: a row does not exist, there is none, or the front's space is unknown.
-            QuantityError: the budget lacks its unit.
-        """
+    @cached_property
+    def x(self) -> Population:
+        """``(n, g)`` rows to measure."""
         from hwnas.io import read_archs
-        from hwnas.report import thinned
 
-        if front.space is None:
-            rule = "its space is not known here"
-            raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
-        if most is not None:
-            check_whole("most", most, 1)
-        budget_ms = latency_ms(budget) if budget is not None else None
-        named: Any = rows
-        if isinstance(named, Integral):  # also numpy's, as a table has them
-            named = [named]
-        numbers = front.frame["row"].tolist()
-        for row in named or ():
-            front.arch(row)
-        at = [i for i, number in enumerate(numbers) if named is None or number in named]
-        if not at:
-            raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
-        at = [at[i] for i in thinned(len(at), most or len(at))]
-        x = read_archs(front.frame.iloc[at].reset_index(drop=True), front.space)
-        return cls(front, x, at, budget_ms, conditions, seed)
+        return read_archs(self.front.frame.iloc[self.at].reset_index(drop=True), self.space)
 
     @property
     def space(self) -> SearchSpace:
@@ -210,13 +200,7 @@ class Measuring:
 def measure_on(
     measuring: Measuring, device: str | None, python: str, journal: str | os.PathLike[str] | None
 ) -> Measured:
-    """Measure subnets of a front on one device.
-
-    Args:
-        measuring: which rows, and how.
-        device: a device of this machine, or ``"ssh://user@host"``; None for that of the search.
-        python: the interpreter on another machine.
-        journal: file that keeps measurements until the front is saved; None for a temporary file.
+    """Measure subnets of a front on one device; arguments as `Front.measure`.
 
     Raises:
         UnknownNameError, DeviceError: there is no such device, or it fails.

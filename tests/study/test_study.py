@@ -107,7 +107,7 @@ def test_the_best_row_within_budgets(front: hwnas.Front) -> None:
 
 @pytest.mark.parametrize(
     ("of", "method"),
-    [("Front", "measure"), ("Front", "verify"), ("Front", "export"), ("Study", "search"), ("Study", "ask")],
+    [("Front", "measure"), ("Front", "export"), ("Study", "search"), ("Study", "ask")],
 )
 def test_a_keyword_that_is_none_is_told_of_the_method_that_was_called(front: hwnas.Front, of: str, method: str) -> None:
     called = getattr(front if of == "Front" else hwnas.Study("digits"), method)
@@ -119,8 +119,8 @@ def test_a_front_without_a_budget_is_refused_before_it_is_measured(
     front: hwnas.Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hwnas.study._measure.measure_on", lambda *_: pytest.fail("it was measured"))
-    with pytest.raises(DataError, match="verify: there is no latency budget to hold; pass budget="):
-        front.verify(device="cpu")
+    with pytest.raises(DataError, match="held: there is no latency budget to hold; pass budget="):
+        front.measure(device="cpu", held=True)
 
 
 def test_another_machine_measures_under_the_conditions_of_the_search(
@@ -135,8 +135,8 @@ def test_another_machine_measures_under_the_conditions_of_the_search(
 
     monkeypatch.setattr("hwnas.study._measure.Elsewhere", elsewhere)
     found = replace(front, provenance=replace(front.provenance, device=searched))
-    Measuring.of(found).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
-    Measuring.of(found, conditions=RunConditions(threads=1)).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
+    Measuring(found, [0]).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
+    Measuring(found, [0], conditions=RunConditions(threads=1)).elsewhere("ssh://pi@kitchen", "python3", Path(), "")
     assert [(device.threads, device.batch) for device in there] == [(2, 4), (1, 4)]
     assert searched_conditions(found.provenance, "cpu")["precision"] == "int8"
     assert searched_conditions(found.provenance, "cuda") == searched_conditions(Provenance(), "cpu")
@@ -156,7 +156,7 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
     assert measured.frame["row"][measured.frame["latency_measured_ms"].notna()].tolist() == [2]
     assert measured.provenance.budgets["latency_ms"] == 6000
     assert Path("kept.jsonl").exists()
-    assert front.verify(rows=front.frame["row"].iloc[1], budget=6e3).frame["row"].tolist() == [2]
+    assert front.measure(rows=front.frame["row"].iloc[1], budget=6e3, held=True).frame["row"].tolist() == [2]
     with pytest.raises(QuantityError, match="budget 6: a quantity needs a unit; write 6ms"):
         front.measure(budget="6")
     with pytest.raises(DataError, match="most 0: it is a whole number, 1 or more"):
@@ -279,7 +279,7 @@ def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None
         "evals '9'": lambda: hwnas.Study("digits", evaluation=hwnas.Evaluation("digits", evals="9")).search(),  # type: ignore[arg-type]
         "workers '2'": lambda: Where("2"),  # type: ignore[arg-type]
         "device 0": lambda: front.measure(device=0),  # type: ignore[arg-type]
-        "threads '2'": lambda: front.verify(threads="2"),  # type: ignore[arg-type]
+        "threads '2'": lambda: front.measure(threads="2"),  # type: ignore[arg-type]
         "most '2'": lambda: front.measure(most="2"),  # type: ignore[arg-type]
         "batch 0": lambda: front.export(device="cpu", batch=0),
         "ask: n 'a'": lambda: study.ask("a"),  # type: ignore[arg-type]
