@@ -18,8 +18,8 @@ ON_THE_SPOT = (160, 192, 224)
 """Resolutions to profile if none are asked for: this takes minutes, not an hour."""
 
 
-def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None) -> LatencyTable:
-    """Make the first table of a device.
+def refuse_first_if_busy(device: Device, space: SearchSpace, precision: str) -> None:
+    """Refuse to make the first table of a device on a busy machine, where no earlier one can serve.
 
     Raises:
         DeviceError: the machine is too busy to be timed.
@@ -32,7 +32,6 @@ def first_profiled(device: Device, space: SearchSpace, precision: str, plan: Pla
         rule = f"it has no latency table, and this machine is too busy to make one: {load.words}"
         raise DeviceError(f"device {device.label(precision)}", rule, remedy)
     notice(f"no latency table of {device.label(precision)} yet")
-    return profiled(device, space, precision, plan)
 
 
 def profiled(device: Device, space: SearchSpace, precision: str, plan: Plan | None) -> LatencyTable:

@@ -11,7 +11,7 @@ from hwnas.files import file_hash
 from hwnas.progress import notice, progress, resumable
 from hwnas.quantity import first_few
 from hwnas.study._found import Found
-from hwnas.study._on_the_spot import first_profiled, profiled
+from hwnas.study._on_the_spot import profiled, refuse_first_if_busy
 from hwnas.study._run_conditions import ANY, RunConditions
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def find_table(
         wanted = latency.get_device(device, threads=conditions.threads or 1, batch=conditions.batch or 1)
         computed = conditions.precision or "fp32"
         latency.check_precision(wanted, computed)
-        table, trust = _as_kept(kept, wanted, space, computed) or (_as_found if as_is else _nearest)(
-            wanted, space, computed, plan
-        )
+        known = _as_found if as_is else _nearest
+        table, trust = _as_kept(kept, wanted, space, computed) or known(wanted, space, computed)
+        if table is None:
+            table = profiled(wanted, space, computed, plan)
     else:
         table = _named_table(device, space, conditions.precision)
         _refuse_other_conditions(table, device, space, conditions)
@@ -120,32 +121,31 @@ def _as_kept(
     return table, KEPT
 
 
-def _as_found(
-    device: Device, space: SearchSpace, precision: str, plan: Plan | None
-) -> tuple[LatencyTable, Mapping[str, Any]]:
+def _as_found(device: Device, space: SearchSpace, precision: str) -> tuple[LatencyTable | None, Mapping[str, Any]]:
+    """The table of a device, unchecked; None if there is none, and one has to be made."""
     from hwnas import latency
 
     table = latency.find_table_for(device, space, precision)
     if table is None:
-        return first_profiled(device, space, precision, plan), PROFILED
+        refuse_first_if_busy(device, space, precision)
+        return None, PROFILED
     _warn_doubts(table, space)
     return table, AS_IS
 
 
-def _nearest(
-    device: Device, space: SearchSpace, precision: str, plan: Plan | None
-) -> tuple[LatencyTable, Mapping[str, Any]]:
-    """The table nearest to a device after a check on whole subnets, or a new table; and the verdict of the check."""
+def _nearest(device: Device, space: SearchSpace, precision: str) -> tuple[LatencyTable | None, Mapping[str, Any]]:
+    """The table nearest to a device after a check on whole subnets, None if one has to be made; and the verdict."""
     found = _trust(device, space, precision)
     if found is None:
-        return first_profiled(device, space, precision, plan), PROFILED
+        refuse_first_if_busy(device, space, precision)
+        return None, PROFILED
     if found.verdict != "unlike":
         notice(found.words)
         return found.table, found.facts
     own = found.table.device.differences(device) == []
     without = "--as-is uses it" if own else f"--device {found.table.device.id} names it"
     notice(f"{found.words}; so the device is profiled ({without} all the same)")
-    return profiled(device, space, precision, plan), found.facts
+    return None, found.facts
 
 
 def _as_named(table: LatencyTable, name: str, space: SearchSpace) -> tuple[LatencyTable, Mapping[str, Any]]:

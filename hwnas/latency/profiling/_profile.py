@@ -99,7 +99,7 @@ def profile(
     before = existing_table(folder, device, precision)
     anchor = AnchorRow.of(space, before, plan)
     subnets = choose_subnets(space, plan, _with_covered(space, before))
-    with _journal(folder, device, space, precision, plan, anchor) as journal:
+    with _journal(folder, before, space, plan, anchor) as journal:
         network = space.network(anchor.row)
         plain = plain or (plain_process_times if runtime is None else None)
         runtime = runtime or OnnxRuntime(device)
@@ -120,14 +120,12 @@ def profile(
     return saved
 
 
-def _journal(
-    folder: Path, device: Device, space: SearchSpace, precision: str, plan: Plan, anchor: AnchorRow
-) -> Journal:
-    """The journal of a profile; another plan gets another file."""
+def _journal(folder: Path, before: LatencyTable, space: SearchSpace, plan: Plan, anchor: AnchorRow) -> Journal:
+    """The journal of a profile that adds to a table; another plan gets another file."""
     identity = {
         "hwnas": __version__,
-        "device": device.to_json(),
-        "precision": precision,
+        "device": before.device.to_json(),
+        "precision": before.precision,
         "space": [space.name, space.fingerprint, *(d.tolist() for d in space.domain)],
         "anchor": anchor.row.tolist(),
         "plan": asdict(plan),
