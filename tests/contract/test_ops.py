@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hwnas.errors import SpaceError, SupernetError, UnknownNameError
 from hwnas.graph import Nodes, build_model, random_feeds, to_onnx
-from hwnas.space import LayerSpec, Network, OpList, Shape, TensorSpec, network_inputs
+from hwnas.space import LayerSpec, Network, OpList, TensorSpec, network_inputs
 from hwnas.space import ops as every_op
 from hwnas.space.ops import Op, Pool
 from hwnas.supernet import Pass, Subnet, folded_weights, forward, run
@@ -27,10 +27,6 @@ IMAGE, TOKENS = (4, 7, 6), (5, 12)
 @dataclass(frozen=True)
 class Swap(Op):
     """A plug-in's op: it swaps the two halves of its input."""
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
 
 
 @to_onnx.register
@@ -220,9 +216,7 @@ def test_a_new_activation_is_one_formula(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_classes_that_are_not_registered_are_named() -> None:
     class Odd(Op):
-        @property
-        def shape(self) -> Shape:
-            return self.in_shape
+        pass
 
     ops = OpList(TOKENS)
     ops.apply(Odd, "odd", 0)

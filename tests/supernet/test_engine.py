@@ -166,10 +166,6 @@ def test_statistics_of_large_means_are_not_drowned():
 class Doubled(Op):
     """An op of a plug-in that has no ONNX form."""
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.in_shape
-
 
 @run.register
 def _doubled(op: Doubled, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG001
@@ -179,10 +175,6 @@ def _doubled(op: Doubled, x: Sequence[Tensor], at: Pass) -> Tensor:  # noqa: ARG
 @dataclass(frozen=True)
 class NormAndMore(Op):
     """An op of a plug-in with a batch norm inside."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.in_shape
 
     @property
     def weights(self) -> dict[str, tuple[int, ...]]:

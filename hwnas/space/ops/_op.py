@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -49,7 +48,7 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
-class Op(ABC):
+class Op:
     """One primitive operation. A subclass has the settings of its kind, and derives all else from them and the input shapes.
 
     Other packages register functions for the class: ``hwnas.graph.to_onnx`` writes its nodes, and ``hwnas.supernet.run`` computes
@@ -75,9 +74,9 @@ class Op(ABC):
     """Whether runtimes write the result into the buffer of a value that it is added to."""
 
     @property
-    @abstractmethod
     def shape(self) -> Shape:
-        """Shape of its output."""
+        """Shape of its output: that of its first input, unless overridden."""
+        return self.in_shape
 
     @property
     def in_shape(self) -> Shape:

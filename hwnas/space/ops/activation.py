@@ -75,10 +75,6 @@ class PRelu(Op):
     in_place = (0,)
 
     @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
-    @property
     def weights(self) -> Mapping[str, Shape]:
         return {"slope": self.in_shape[:1]}
 
@@ -99,10 +95,6 @@ class Activation(Op):
         if self.function not in FORMULAS:
             raise UnknownNameError("activation", self.function, FORMULAS)
 
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
 
 @dataclass(frozen=True)
 class Power(Op):
@@ -112,7 +104,3 @@ class Power(Op):
     least: float = 0.0
 
     in_place = (0,)
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape

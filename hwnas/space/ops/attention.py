@@ -78,10 +78,6 @@ class Attention(Op):
 class PaddingBias(Op):
     """Bias for the scores of keys: 0 where a mask ``(tokens,)`` is 1, and `MASKED` where it is 0."""
 
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
 
 @dataclass(frozen=True)
 class CausalBias(Op):

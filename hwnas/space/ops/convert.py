@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwnas.space.ops._op import Op, Shape
+from hwnas.space.ops._op import Op
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,3 @@ class Convert(Op):
     to: str
 
     view = True
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape

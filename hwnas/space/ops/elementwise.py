@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwnas.space.ops._op import Op, Shape
+from hwnas.space.ops._op import Op
 
 
 @dataclass(frozen=True)
@@ -13,17 +13,9 @@ class Add(Op):
 
     in_place = (0, 1)
 
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
 
 @dataclass(frozen=True)
 class Mul(Op):
     """``x * y``, where ``y`` may have height and width 1 (a gate per channel) or one channel (a gate per pixel)."""
 
     in_place = (0,)
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape

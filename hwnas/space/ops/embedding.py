@@ -42,10 +42,6 @@ class SharedRow(Op):
     rows: int
 
     @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
-    @property
     def buffers(self) -> Mapping[str, Shape]:
         return {"row": (self.entries,)}
 
@@ -60,10 +56,6 @@ class Positions(Op):
     entries: int
 
     in_place = (0,)
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
 
     @property
     def weights(self) -> Mapping[str, Shape]:
@@ -83,10 +75,6 @@ class GridPositions(Op):
     side: int
 
     in_place = (0,)
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
 
     @property
     def grid(self) -> int:

@@ -41,9 +41,5 @@ class Write(Op):
     view = True
 
     @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
-    @property
     def writes(self) -> Mapping[str, TensorSpec]:
         return {self.value: TensorSpec(self.in_shape, axes=self.axes)}

@@ -13,10 +13,6 @@ class BatchNorm(Op):
     """Batch norm over the channels (the first axis), if there is no convolution before it to fold it into."""
 
     @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
-    @property
     def weights(self) -> Mapping[str, Shape]:
         return dict.fromkeys(("weight", "bias"), self.in_shape[:1])
 
@@ -32,10 +28,6 @@ class Affine(Op):
     axis: int = 0
 
     in_place = (0,)
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
 
     @property
     def weights(self) -> Mapping[str, Shape]:
@@ -62,10 +54,6 @@ class GroupNorm(Op):
         return self.in_shape[0] // self.groups
 
     @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
-    @property
     def weights(self) -> Mapping[str, Shape]:
         return dict.fromkeys(("weight", "bias"), self.in_shape[:1])
 
@@ -75,10 +63,6 @@ class LayerNorm(Op):
     """Zero mean and unit variance over the last axis, then a scale and a shift (Ba et al. 2016, arXiv:1607.06450)."""
 
     eps: float = 1e-5
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
 
     @property
     def weights(self) -> Mapping[str, Shape]:
@@ -99,10 +83,6 @@ class LocalResponseNorm(Op):
     beta: float = 0.75
     k: float = 1.0
 
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
 
 @dataclass(frozen=True)
 class ResponseNorm(Op):
@@ -118,20 +98,12 @@ class ResponseNorm(Op):
     axis: int = 0
     eps: float = 1e-6
 
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
 
 @dataclass(frozen=True)
 class RMSNorm(Op):
     """Unit mean square over the last axis, then a scale (Zhang and Sennrich 2019, arXiv:1910.07467)."""
 
     eps: float = 1e-5
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
 
     @property
     def weights(self) -> Mapping[str, Shape]:

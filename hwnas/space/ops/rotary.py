@@ -39,7 +39,3 @@ class Angles(Op):
 @dataclass(frozen=True)
 class Rotary(Op):
     """``(heads, tokens, d)`` rotated, given cosines and sines ``(tokens, d)`` from `Angles`."""
-
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape

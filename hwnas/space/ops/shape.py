@@ -53,10 +53,6 @@ class Shuffle(Op):
 
     groups: int
 
-    @property
-    def shape(self) -> Shape:
-        return self.in_shape
-
 
 @dataclass(frozen=True)
 class Concat(Op):
