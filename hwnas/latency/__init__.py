@@ -5,15 +5,9 @@ from __future__ import annotations
 from hwnas.latency.boards._bundle import Bundle, bundle_digest, bundled_device, write_bundle
 from hwnas.latency.boards._remote import Host, Machine, is_remote, remote_machine
 from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, measured_on_board, read_board
-from hwnas.latency.device._device import (
-    PROVIDERS,
-    Device,
-    available_providers,
-    check_precision,
-    get_device,
-    is_provider,
-)
+from hwnas.latency.device._device import Device, check_precision, get_device
 from hwnas.latency.device._hardware import Hardware
+from hwnas.latency.device._provider import PROVIDERS, available_providers, is_provider
 from hwnas.latency.profiling._check import SUBNETS, Check, check_table, machine_load
 from hwnas.latency.profiling._file import measure_file
 from hwnas.latency.profiling._profile import profile

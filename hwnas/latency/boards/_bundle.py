@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas import __version__
-from hwnas.errors import DeviceError, UnknownNameError
+from hwnas.errors import DeviceError
 from hwnas.files import replacing
 from hwnas.graph import Model, short_tables, weight_shapes
 from hwnas.latency.boards._board import PLAN
-from hwnas.latency.device._device import PROVIDERS, Device, provider_options
+from hwnas.latency.device._device import Device
+from hwnas.latency.device._provider import provider_of
 from hwnas.latency.profiling._methods import (
     ALONE_SESSIONS,
     CALIBRATION,
@@ -78,14 +79,10 @@ def bundled_device(name: str, *, threads: int = 1, batch: int = 1) -> Device:
         UnknownNameError: there is no such provider; suggests the nearest.
         DeviceError: an option is impossible.
     """
-    kind, colon, index = name.partition(":")
-    if kind not in PROVIDERS:
-        raise UnknownNameError("device", name, PROVIDERS)
-    if colon and not index.isdigit():
-        raise DeviceError(f"device {name!r}", "what follows the colon is the number of the device", f"write {kind}:0")
+    provider, index = provider_of(name)
     if threads < 1 or batch < 1:
         raise DeviceError(f"{threads} threads, batch {batch}", "both are at least 1", "use 1 or more")
-    return Device(name, PROVIDERS[kind].name, provider_options(kind, index, threads), threads=threads, batch=batch)
+    return Device(name, provider.name, provider.options(index, threads), threads=threads, batch=batch)
 
 
 @dataclass(frozen=True)

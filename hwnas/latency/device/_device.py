@@ -15,54 +15,7 @@ from hwnas.graph import PRECISIONS, precision_parts
 from hwnas.latency.device import _hardware
 from hwnas.latency.device._facts import memory_pages, usable_cores
 from hwnas.latency.device._hardware import Hardware
-
-
-@dataclass(frozen=True)
-class Provider:
-    """An execution provider of onnxruntime.
-
-    Attributes:
-        name: in onnxruntime.
-        package: the package to install for it.
-        node_times: whether its profile shows the time of each node. CUDA's profile has the times of launches, which
-            dominate at batch 1; providers that compile whole graphs run them as one node.
-        precisions: those that it has arithmetic for. CUDA and TensorRT run hwnas's int8 models in fp32 or not at all, and the
-            CPU provider would compute fp16 in fp32, with casts around every node.
-        threads: its option for the number of threads, if it has its own threads, which onnxruntime's setting does not reach.
-        fixed_sizes: whether it requires networks with fixed sizes.
-    """
-
-    name: str
-    package: str
-    node_times: bool = False
-    precisions: tuple[str, ...] = ("fp32",)
-    threads: str = ""
-    fixed_sizes: bool = False
-
-
-_INTEGER, _HALF = ("fp32", "int8"), ("fp32", "fp16")
-
-PROVIDERS: dict[str, Provider] = {
-    "cpu": Provider("CPUExecutionProvider", "onnxruntime", node_times=True, precisions=(*_INTEGER, "int4")),
-    "cuda": Provider("CUDAExecutionProvider", "onnxruntime-gpu", node_times=True, precisions=_HALF),
-    "tensorrt": Provider("TensorrtExecutionProvider", "onnxruntime-gpu and TensorRT", precisions=_HALF),
-    "openvino": Provider(
-        "OpenVINOExecutionProvider", "onnxruntime-openvino", precisions=_INTEGER, threads="num_of_threads"
-    ),
-    "xnnpack": Provider(
-        "XnnpackExecutionProvider",
-        "an onnxruntime built with XNNPACK",
-        node_times=True,
-        threads="intra_op_num_threads",
-    ),
-    "coreml": Provider("CoreMLExecutionProvider", "onnxruntime on macOS", precisions=_HALF, fixed_sizes=True),
-    "directml": Provider("DmlExecutionProvider", "onnxruntime-directml", precisions=_HALF),
-    "qnn": Provider("QNNExecutionProvider", "onnxruntime-qnn", precisions=(*_HALF, "int8"), fixed_sizes=True),
-    "migraphx": Provider("MIGraphXExecutionProvider", "onnxruntime-migraphx", precisions=_HALF),
-}
-"""Short names of onnxruntime's execution providers."""
-
-_NVIDIA = ("cuda", "tensorrt")
+from hwnas.latency.device._provider import NVIDIA, PROVIDERS, Provider, provider_of
 
 _SPINNING: dict[str, dict[str, str]] = {
     "stop": {"session.force_spinning_stop": "1"},
@@ -105,7 +58,7 @@ class Device:
         if not self.provider:
             return self.name
         words = [self.hardware.slug, self.name.replace(":", "")]
-        if self.name.partition(":")[0] not in _NVIDIA:
+        if self.name.partition(":")[0] not in NVIDIA:
             words.append(f"t{self.threads}")
         words.append(f"b{self.batch}")
         if self.spinning != "stop":
@@ -132,7 +85,7 @@ class Device:
     def memory(self) -> tuple[str, int]:
         """onnxruntime's kind and index of the memory for inputs and outputs."""
         kind, _, index = self.name.partition(":")
-        return ("cuda", int(index or 0)) if kind in _NVIDIA else ("cpu", 0)
+        return ("cuda", int(index or 0)) if kind in NVIDIA else ("cpu", 0)
 
     def differences(self, other: Device) -> list[str]:
         """Differences in words that make times on the two devices incomparable; software versions do not count."""
@@ -179,19 +132,6 @@ def _words(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else " ".join(value)
 
 
-def available_providers() -> dict[str, bool]:
-    """For each known provider, by short name, whether the installed onnxruntime has it."""
-    import onnxruntime as ort
-
-    installed = set(ort.get_available_providers())
-    return {short: provider.name in installed for short, provider in PROVIDERS.items()}
-
-
-def is_provider(name: str) -> bool:
-    """Whether a device is named by its provider, as those of this machine are: ``cpu``, ``cuda:1``."""
-    return name.partition(":")[0] in PROVIDERS
-
-
 def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning: str = "stop") -> Device:
     """A device of this machine.
 
@@ -207,7 +147,10 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
     """
     import onnxruntime as ort
 
-    kind, index = _installed(name)
+    provider, index = provider_of(name)
+    if provider.name not in ort.get_available_providers():
+        rule = f"the installed onnxruntime {ort.__version__} has no {provider.name}"
+        raise DeviceError(f"device {name!r}", rule, f"install {provider.package}")
     cores = usable_cores()
     if not 1 <= threads <= cores:
         remedy = f"use 1 to {cores}" if cores > 1 else "use 1"
@@ -218,46 +161,15 @@ def get_device(name: str = "cpu", *, threads: int = 1, batch: int = 1, spinning:
         raise UnknownNameError("spinning setting", spinning, _SPINNING)
     return Device(
         name=name,
-        provider=PROVIDERS[kind].name,
-        options=provider_options(kind, index, threads),
+        provider=provider.name,
+        options=provider.options(index, threads),
         threads=threads,
         batch=batch,
         spinning=spinning,
-        pages=memory_pages() if kind == "cpu" else "usual",
-        hardware=_hardware.nvidia_gpu(int(index or 0)) if kind in _NVIDIA else _hardware.cpu(),
+        pages=memory_pages() if name == "cpu" else "usual",
+        hardware=_hardware.nvidia_gpu(int(index or 0)) if name.partition(":")[0] in NVIDIA else _hardware.cpu(),
         runtime=f"onnxruntime {ort.__version__}",
     )
-
-
-def _installed(name: str) -> tuple[str, str]:
-    """The provider's short name, and the device's index or an empty string.
-
-    Raises:
-        UnknownNameError, DeviceError: as `get_device`.
-    """
-    import onnxruntime as ort
-
-    kind, colon, index = name.partition(":")
-    if kind not in PROVIDERS:
-        raise UnknownNameError("device", name, PROVIDERS)
-    provider = PROVIDERS[kind]
-    if colon and not index.isdigit():
-        rule = "what follows the colon is the number of the device"
-        raise DeviceError(f"device {name!r}", rule, f"write {kind if kind == 'cpu' else kind + ':0'}")
-    if provider.name not in ort.get_available_providers():
-        rule = f"the installed onnxruntime {ort.__version__} has no {provider.name}"
-        raise DeviceError(f"device {name!r}", rule, f"install {provider.package}")
-    if kind == "cpu" and colon:
-        raise DeviceError(f"device {name!r}", "a machine's cores are one device, without a number", "write cpu")
-    return kind, index
-
-
-def provider_options(kind: str, index: str, threads: int) -> dict[str, str]:
-    """onnxruntime's options of a provider, by its short name, a device's index (may be empty) and threads."""
-    options = {"device_id": index} if index else {}
-    if PROVIDERS[kind].threads:
-        options[PROVIDERS[kind].threads] = str(threads)
-    return options
 
 
 def check_precision(device: Device, precision: str) -> None:
