@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hwnas.latency.boards._bundle import Bundle, bundle_digest, bundled_device, write_bundle
+from hwnas.latency.boards._import import import_board, measured_on_board
 from hwnas.latency.boards._remote import Host, Machine, is_remote, remote_machine
-from hwnas.latency.boards._result import BoardResult, import_board, is_board_result, measured_on_board, read_board
+from hwnas.latency.boards._result import BoardResult, is_board_result, read_board
 from hwnas.latency.device._device import Device, check_precision, get_device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.device._provider import PROVIDERS, available_providers, is_provider

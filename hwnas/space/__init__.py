@@ -9,16 +9,9 @@ from importlib.metadata import entry_points
 from hwnas.errors import SpaceError, UnknownNameError
 from hwnas.plugin import is_reference, load_entry, load_object, one_line_errors
 from hwnas.space._archs import Arch
-from hwnas.space._cost import (
-    AdditiveCost,
-    Factor,
-    aligned,
-    conditional_factor,
-    domain_factors,
-    elimination_order,
-    macs_cost,
-    params_cost,
-)
+from hwnas.space._cost import AdditiveCost, macs_cost, params_cost
+from hwnas.space._elimination import aligned, elimination_order
+from hwnas.space._factors import Factor, conditional_factor, domain_factors
 from hwnas.space._gene import Gene, Slot, Value, conditional
 from hwnas.space._head import classes_named, head_name, n_classes, with_classes
 from hwnas.space._inputs import with_inputs

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.space._cost import AdditiveCost, Factor, layer_factors, merged, table_entries, without_nan
+from hwnas.space._cost import AdditiveCost
+from hwnas.space._factors import Factor, layer_factors, merged, table_entries, without_nan
 from hwnas.space._layer import LayerSpec
 from hwnas.space._space import Population, SearchSpace
 from hwnas.space.ops import Add, Op

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.space._cost import AdditiveCost, Factor
+from hwnas.space._cost import AdditiveCost
+from hwnas.space._factors import Factor
 from hwnas.space._gene import Gene
 from hwnas.space._space import SearchSpace
 
