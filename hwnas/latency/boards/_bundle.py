@@ -1,9 +1,4 @@
-"""Bundles: a zip of a few MB with everything that a device without hwnas needs to be profiled.
-
-The networks' weights are random, and random numbers do not compress. So the bundle has no weights: the models refer to places
-in one shared file, which the script writes on the board. This does not change the times: onnxruntime copies the weights that it
-packs, and the layers of a network have different places in the file.
-"""
+"""Bundles: a zip of a few MB with everything that a device without hwnas needs to be profiled."""
 
 from __future__ import annotations
 
@@ -12,18 +7,19 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hwnas import __version__
 from hwnas.errors import DeviceError
 from hwnas.files import replacing
-from hwnas.graph import Model, short_tables, weight_shapes
+from hwnas.graph import short_tables, weight_shapes
 from hwnas.latency.boards._board import PLAN
+from hwnas.latency.boards._layout import WEIGHTS, Layout, zeros
 from hwnas.latency.device._device import Device
 from hwnas.latency.device._provider import provider_of
 from hwnas.latency.profiling._methods import (
@@ -44,9 +40,6 @@ from hwnas.latency.timing._block import ROUNDS, SECONDS_PER_MODEL
 from hwnas.latency.timing._measure import few_at_a_time
 from hwnas.space import Network, Population, SearchSpace
 
-if TYPE_CHECKING:
-    import onnx
-
 FORMAT = 2
 
 SCRIPTS = {
@@ -56,14 +49,6 @@ SCRIPTS = {
     "hwnas.latency.device._facts": "facts.py",
 }
 """Modules in the bundle, and their file names there."""
-
-WEIGHTS = "models/weights.bin"
-
-ALIGNED = 16
-"""Floats: weights begin at cache lines."""
-
-LEAST = 64
-"""Floats: smaller initializers stay in the model."""
 
 Stage = tuple[str, Mapping[str, Network], bool]
 """Name, networks by name, and whether nodes are timed."""
@@ -125,12 +110,12 @@ def write_bundle(
     contents["precision"] = precision
     anchor = space.network(np.array(contents["anchor"]["row"], dtype=np.int16))
     models = {name: short_tables(each, device.batch) for name, each in {"anchor": anchor, **networks}.items()}
-    layout = _Layout(models.values())
+    layout = Layout(models.values())
     contents["weights"] = {"file": WEIGHTS, "parts": layout.parts, "seed": plan.seed}
     with replacing(path) as part:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
             for name, network in models.items():
-                model = modelled(network, weights=_zeros(network))
+                model = modelled(network, weights=zeros(network))
                 about = contents["anchor"] if name == "anchor" else contents["networks"][name]
                 about["inputs"] = [vars(each) for each in model.inputs]
                 _add(file, _file(name), layout.outside(model).SerializeToString())
@@ -232,70 +217,3 @@ def _script(module: str) -> str:
     for companion, file in SCRIPTS.items():
         source = source.replace(f"from {companion} import", f"from {file[:-3]} import")
     return source
-
-
-def _zeros(network: Network) -> dict[str, Any]:
-    """Weights that do not matter, because `_Layout` moves them out of the model."""
-    return {name: np.zeros(shape, dtype=np.float32) for name, shape in weight_shapes(network).items()}
-
-
-class _Layout:
-    """Places of weights in the file that all models share.
-
-    Weights have a standard deviation that keeps activations in range. It depends on their fan-in, and the file has one part for
-    each value. The weights of one network have different places; different networks use the same places. Integer weights are
-    the bytes of these floats. As 16-bit floats those bytes may be NaN, so fp16 weights stay in the models.
-    """
-
-    def __init__(self, networks: Iterable[Network]) -> None:
-        sizes: dict[float, int] = {}
-        for network in networks:
-            mine: dict[float, int] = {}
-            for shape in weight_shapes(network).values():
-                mine[_scale(shape)] = mine.get(_scale(shape), 0) + _padded(math.prod(shape))
-            for scale, size in mine.items():
-                sizes[scale] = max(sizes.get(scale, 0), size)
-        self.parts = sorted(sizes.items())
-        self._starts: dict[float, int] = {}
-        start = 0
-        for scale, size in self.parts:
-            self._starts[scale] = start
-            start += size
-
-    def outside(self, of: Model) -> onnx.ModelProto:
-        """The model with its weights moved to the file."""
-        import onnx
-        from onnx import TensorProto
-
-        model = onnx.load_model_from_string(of.content)
-        free = dict(self._starts)
-        bytes_each = {TensorProto.FLOAT: 4, TensorProto.INT8: 1}
-        for weight in model.graph.initializer:
-            shape = tuple(weight.dims)
-            scale, size = _scale(shape), math.prod(shape)
-            if not weight.name.endswith((".weight", ".bias", ".weight.integer")):
-                continue
-            if weight.data_type == TensorProto.FLOAT16:
-                weight.raw_data = np.resize(_PATTERN * scale, shape).astype(np.float16).tobytes()
-            elif size < LEAST and weight.data_type == TensorProto.FLOAT:
-                weight.raw_data = np.full(shape, 0.1, dtype=np.float32).tobytes()
-            elif size >= LEAST:
-                length = bytes_each[weight.data_type] * size
-                weight.ClearField("raw_data")
-                weight.data_location = TensorProto.EXTERNAL
-                facts = {"location": WEIGHTS.rpartition("/")[2], "offset": 4 * free[scale], "length": length}
-                for key, value in facts.items():
-                    weight.external_data.add(key=key, value=str(value))
-                free[scale] += _padded(-(-length // 4))
-        return model
-
-
-_PATTERN = np.random.default_rng(0).standard_normal(1021)
-
-
-def _scale(shape: tuple[int, ...]) -> float:
-    return math.sqrt(2 / math.prod(shape[1:])) if len(shape) > 1 else 0.1
-
-
-def _padded(size: int) -> int:
-    return -(-size // ALIGNED) * ALIGNED
