@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.errors import DataError
 from hwnas.metric import LATENCY, QUALITY
 from hwnas.quantity import check_whole
 from hwnas.study._facts import search_facts, space_facts
@@ -18,7 +20,7 @@ from hwnas.study._request import Request
 from hwnas.study._setup import Setup
 
 if TYPE_CHECKING:
-    from hwnas.search import Searcher, SearchResult
+    from hwnas.search import Searcher
 
 
 USUAL = {"searcher": None, "seed": 0, "evaluations": 10_000}
@@ -35,45 +37,79 @@ class CallerTells:
     predict_std = predict
 
 
-def caller_setup(request: Request) -> Setup:
-    """The setup of a search that the caller drives. The caller tells accuracy, or the first objective if there is none."""
+class Loop:
+    """A search that the caller drives. It begins with the first call, under the options of that call.
+
+    Args:
+        request: the problem; the caller tells accuracy, or the first objective if there is none.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.setup = _setup(request)
+        self._begun: tuple[Searcher, Mapping[str, Any]] | None = None
+
+    def searcher(self, **options: Any) -> Searcher:
+        """The searcher, as begun.
+
+        Raises:
+            DataError: an option is out of range, or the search has begun with other ones.
+            UnknownNameError: there is no such searcher.
+        """
+        if self._begun is None:
+            wanted = {**USUAL, **options}
+            self._begun = self._begin(**wanted), wanted
+        searcher, known = self._begun
+        other = {name: value for name, value in options.items() if known.get(name) != value}
+        if other:
+            said = ", ".join(f"{name}={value!r}" for name, value in other.items())
+            rule = "the search has begun with other options"
+            raise DataError(f"ask({said})", rule, f"begin it by ask(0, {said}), or make another Study")
+        return searcher
+
+    def _begin(self, searcher: str | None, seed: int, evaluations: int) -> Searcher:
+        from hwnas.search import SearchOptions, new_searcher, usual_searcher
+
+        for name, value, least in (("seed", seed, 0), ("evaluations", evaluations, 1)):
+            check_whole(f"ask: {name}", value, least)
+        problem = replace(self.setup.problem(), slow=(self.setup.metrics.tells,))
+        return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
+
+    def tell(self, x: NDArray[Any], values: Mapping[str, Any] | float | Sequence[float]) -> None:
+        """Tell the values of ``(n, g)`` rows; see :meth:`Study.tell`."""
+        from hwnas.metric import check_range, column_of, get_metric
+
+        given = values if isinstance(values, Mapping) else {self.setup.metrics.tells: values}
+        columns = {}
+        for name, value in given.items():
+            try:
+                columns[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
+            except (TypeError, ValueError):
+                raise DataError(f"tell: {name} {value!r}", "values are numbers", "give one for each row") from None
+            check_range(get_metric(name, "max"), columns[column_of(name)].ravel(), f"told {name}")
+        self.searcher().tell(np.atleast_2d(np.asarray(x)), columns)
+
+    def front(self) -> Front:
+        """The front of all that was told.
+
+        Raises:
+            InfeasibleError: no subnet told meets all budgets.
+        """
+        metrics, result = self.setup.metrics, self.searcher().front()
+        told = result.values
+        known = {name: fn for name, fn in metrics.functions.items() if name not in told}
+        values = {**{name: fn(result.x) for name, fn in known.items()}, **told}
+        frame = metrics.frame(result, {name: values[name] for name in [*told, *known]})
+        facts = {
+            **search_facts(result, self.setup.budgets, {}),
+            "space": space_facts(metrics.space, self.setup.reference),
+            **self.setup.facts,
+            "rows": len(frame),
+        }
+        return Front.of(frame, facts, metrics.space)
+
+
+def _setup(request: Request) -> Setup:
     named = request.objectives or Objectives((QUALITY.column, LATENCY.column))
     metrics = [named.metric(column) for column in named.columns]
     told = next((m for m in metrics if m.source == "weights"), metrics[0])
     return prepare(replace(request, objectives=named), None, told.column).told_by(CallerTells(), told.column)
-
-
-def begin(setup: Setup, searcher: str | None, seed: int, evaluations: int) -> Searcher:
-    """Begin a search that the caller drives.
-
-    Args:
-        setup: from :func:`caller_setup`.
-        searcher: its name; None for the default one.
-        seed: seed of its random numbers.
-        evaluations: subnets that may be asked for in total.
-
-    Raises:
-        DataError: ``seed`` or ``evaluations`` is out of range.
-        UnknownNameError: there is no such searcher.
-    """
-    from hwnas.search import SearchOptions, new_searcher, usual_searcher
-
-    for name, value, least in (("seed", seed, 0), ("evaluations", evaluations, 1)):
-        check_whole(f"ask: {name}", value, least)
-    problem = replace(setup.problem(), slow=(setup.metrics.tells,))
-    return new_searcher(searcher or usual_searcher(problem), problem, SearchOptions(evaluations, seed))
-
-
-def caller_front(setup: Setup, result: SearchResult) -> Front:
-    """The front of a search that the caller drives."""
-    metrics, told = setup.metrics, result.values
-    known = {name: fn for name, fn in metrics.functions.items() if name not in told}
-    values = {**{name: fn(result.x) for name, fn in known.items()}, **told}
-    frame = metrics.frame(result, {name: values[name] for name in [*told, *known]})
-    facts = {
-        **search_facts(result, setup.budgets, {}),
-        "space": space_facts(metrics.space, setup.reference),
-        **setup.facts,
-        "rows": len(frame),
-    }
-    return Front.of(frame, facts, metrics.space)

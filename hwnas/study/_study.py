@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import DataError
@@ -30,8 +29,9 @@ from hwnas.study._slow_metric import SlowMetric
 from hwnas.study._unfinished import Unfinished
 
 if TYPE_CHECKING:
-    from hwnas.search import Problem, Searcher
+    from hwnas.search import Problem
     from hwnas.space import Population, SearchSpace
+    from hwnas.study._ask_tell import Loop
 
 
 class Study:
@@ -134,11 +134,11 @@ class Study:
         return slow.towards(self.request.objectives) if isinstance(slow, Evaluation) else slow
 
     @cached_property
-    def _loop_setup(self) -> Setup:
-        """Like ``setup``, for :meth:`ask` and :meth:`tell`, which need no predictor."""
-        from hwnas.study._ask_tell import caller_setup
+    def _loop(self) -> Loop:
+        """The loop of :meth:`ask` and :meth:`tell`, which needs no predictor."""
+        from hwnas.study._ask_tell import Loop
 
-        return caller_setup(self.request)
+        return Loop(self.request)
 
     @property
     def is_timed_here(self) -> bool:
@@ -151,7 +151,7 @@ class Study:
     @property
     def space(self) -> SearchSpace:
         """The searched part of the space: the part that predictor and tables cover, or only tables in an ask-and-tell loop."""
-        return (self.setup if self._begun is None else self._loop_setup).metrics.space
+        return (self._loop if "_loop" in vars(self) else self).setup.metrics.space
 
     @property
     def problem(self) -> Problem:
@@ -226,7 +226,7 @@ class Study:
         """
         check_whole("ask: n", n, 0)
         options = {"searcher": searcher, "seed": seed, "evaluations": evaluations}
-        return self._loop(**{name: value for name, value in options.items() if value is not None}).ask(n)
+        return self._loop.searcher(**{name: value for name, value in options.items() if value is not None}).ask(n)
 
     def tell(self, x: NDArray[Any], values: Mapping[str, Any] | float | Sequence[float]) -> None:
         """Tell the values of evaluated subnets.
@@ -239,18 +239,7 @@ class Study:
             DataError: a value is not a number, or outside the range of its metric, such as a top1 above 100 %.
             SpaceError: there is not one value per row, or a row is outside the space.
         """
-        from hwnas.metric import check_range, column_of, get_metric
-
-        rows = np.atleast_2d(np.asarray(x))
-        given = values if isinstance(values, Mapping) else {self._loop_setup.metrics.tells: values}
-        columns = {}
-        for name, value in given.items():
-            try:
-                columns[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
-            except (TypeError, ValueError):
-                raise DataError(f"tell: {name} {value!r}", "values are numbers", "give one for each row") from None
-            check_range(get_metric(name, "max"), columns[column_of(name)].ravel(), f"told {name}")
-        self._loop().tell(rows, columns)
+        self._loop.tell(x, values)
 
     def front(self) -> Front:
         """The front of all subnets told so far.
@@ -258,26 +247,7 @@ class Study:
         Raises:
             InfeasibleError: no subnet told meets all budgets.
         """
-        from hwnas.study._ask_tell import caller_front
-
-        return caller_front(self._loop_setup, self._loop().front())
-
-    _begun: tuple[Searcher, Mapping[str, Any]] | None = None
-
-    def _loop(self, **options: Any) -> Searcher:
-        """The searcher of the ask-and-tell loop, which begins with the first call."""
-        from hwnas.study._ask_tell import USUAL, begin
-
-        if self._begun is None:
-            wanted = {**USUAL, **options}
-            self._begun = begin(self._loop_setup, **wanted), wanted
-        searcher, known = self._begun
-        other = {name: value for name, value in options.items() if known.get(name) != value}
-        if other:
-            said = ", ".join(f"{name}={value!r}" for name, value in other.items())
-            rule = "the search has begun with other options"
-            raise DataError(f"ask({said})", rule, f"begin it by ask(0, {said}), or make another Study")
-        return searcher
+        return self._loop.front()
 
 
 def _space_of(given: Any) -> Any:
