@@ -26,6 +26,18 @@ Teacher = Literal["none", "in_place", "frozen"]
 
 _ORDER = ("ks", "d", "e")
 
+WARMUP, RAMP = 0.2, 0.1
+"""`Sandwich`: shares of the steps in which the largest trains alone, and over which the weight of the others rises to 1."""
+
+EPSILON = 0.01
+"""`Sandwich`: initial weight of the others."""
+
+RANDOM_SUBNETS = 2
+"""`Sandwich`: random subnets per step."""
+
+ALONE_FIRST = 0.4
+"""`Shrinking`: share of the steps in which the largest trains alone."""
+
 MOST_AT_ONCE = 3
 """Most random subnets per step of `Shrinking`: one in its first phase, two in the second, and so on."""
 
@@ -71,25 +83,11 @@ class Sandwich(Schedule):
         space: whose subnets are trained.
         steps: length of the run.
         seed: of the random subnets.
-        warmup: share of the steps in which the largest trains alone.
-        ramp: share of the steps over which the weight of the others rises to 1.
-        epsilon: initial weight of the others.
-        random_subnets: number of random subnets per step.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        steps: int,
-        seed: int,
-        *,
-        warmup: float = 0.2,
-        ramp: float = 0.1,
-        epsilon: float = 0.01,
-        random_subnets: int = 2,
-    ) -> None:
-        self.space, self.seed, self.random_subnets, self.epsilon = space, seed, random_subnets, epsilon
-        self.start, self.ramp_steps = round(warmup * steps), max(1, round(ramp * steps))
+    def __init__(self, space: SearchSpace, steps: int, seed: int) -> None:
+        self.space, self.seed = space, seed
+        self.start, self.ramp_steps = round(WARMUP * steps), max(1, round(RAMP * steps))
         self.smallest, self.largest = extremes(space)
 
     def plan(self, step: int) -> StepPlan:
@@ -97,14 +95,14 @@ class Sandwich(Schedule):
             return StepPlan(self.largest[None], (1.0,), "none")
         rng = np.random.default_rng([self.seed, step])
         # Uniform in every gene: sampling distinct subnets uniformly would hardly ever draw a shallow one.
-        random = self.space.sample(self.random_subnets, rng, distinct_uniform=False)
+        random = self.space.sample(RANDOM_SUBNETS, rng, distinct_uniform=False)
         smallest = self.smallest.copy()
         # At a random resolution, so that the leading channels, which all subnets share, do not specialise in the smallest.
         for column in self.space.input_genes:
             smallest[column] = rng.choice(self.space.domain[column])
         rows = np.concatenate([self.largest[None], smallest[None], random])
         progress = min(1.0, (step - self.start) / self.ramp_steps)
-        weight = self.epsilon + (1 - self.epsilon) * progress
+        weight = EPSILON + (1 - EPSILON) * progress
         return StepPlan(rows, (1.0, *[weight] * (len(rows) - 1)), "in_place")
 
 
@@ -115,12 +113,11 @@ class Shrinking(Schedule):
         space: whose subnets are trained.
         steps: length of the run.
         seed: of the random subnets.
-        warmup: share of the steps in which the largest trains alone.
     """
 
-    def __init__(self, space: SearchSpace, steps: int, seed: int, *, warmup: float = 0.4) -> None:
+    def __init__(self, space: SearchSpace, steps: int, seed: int) -> None:
         self.seed = seed
-        self.start = round(warmup * steps)
+        self.start = round(ALONE_FIRST * steps)
         self.largest = extremes(space)[1]
         self.phases = _phases(space, self.largest)
         self.phase_steps = max(1, (steps - self.start) // max(1, len(self.phases) - 1))
