@@ -24,6 +24,7 @@ from hwnas.io import Journal
 from hwnas.latency import LatencyTable, Plan, fidelity, get_device
 from hwnas.latency.profiling._calibrate import calibrate
 from hwnas.latency.profiling._layer_times import NetworkTimes
+from hwnas.latency.profiling._make_table import AnchorRow
 from hwnas.latency.profiling._methods import (
     CALIBRATION,
     COVER_SESSIONS,
@@ -34,7 +35,6 @@ from hwnas.latency.profiling._methods import (
     scaled,
     timed_alone,
 )
-from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._subnets import choose_subnets
 from hwnas.latency.profiling._timer import JournaledTimer, Timer, model_of
 from hwnas.latency.table._adapt import fixed_layers

@@ -24,9 +24,9 @@ from hwnas.graph import mixed_space, parse_precision
 from hwnas.io import Journal
 from hwnas.latency import Anchor, LatencyTable, Plan, fidelity, get_device
 from hwnas.latency.profiling._calibrate import calibrate
+from hwnas.latency.profiling._make_table import AnchorRow
 from hwnas.latency.profiling._methods import CALIBRATION, VALIDATION, LayerTime, in_context, networks_by_name
 from hwnas.latency.profiling._plain_check import check_by_plain_process
-from hwnas.latency.profiling._profile import AnchorRow
 from hwnas.latency.profiling._subnets import Subnets, choose_subnets
 from hwnas.latency.profiling._timer import JournaledTimer, model_of
 from hwnas.latency.table._adapt import fixed_layers

@@ -10,7 +10,7 @@ from pathlib import Path
 from hwnas.errors import TableError
 from hwnas.latency.boards._result import BoardResult
 from hwnas.latency.profiling._layer_times import NetworkTimes, median_network_times
-from hwnas.latency.profiling._profile import AnchorRow, existing_table, make_table
+from hwnas.latency.profiling._make_table import AnchorRow, existing_table, make_table
 from hwnas.latency.profiling._whole import MeasuredSubnets, subnet_latencies
 from hwnas.latency.table._runs import runs_of
 from hwnas.latency.table._table import LatencyTable
