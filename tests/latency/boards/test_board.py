@@ -279,6 +279,8 @@ def test_providers_without_node_times_get_layers_one_by_one(tmp_path: Path) -> N
         bundled_device("cudo")
     with pytest.raises(DeviceError, match="number of the device"):
         bundled_device("cuda:x")
+    with pytest.raises(DeviceError, match="one device, without a number; write cpu"):
+        bundled_device("cpu:0")
 
 
 def test_bundles_of_published_spaces_are_small(tmp_path: Path) -> None:
