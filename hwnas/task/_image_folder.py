@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -66,6 +67,9 @@ class ImageFolder:
         labels: Sequence[str] = (),
         preprocessing: Preprocessing = IMAGENET,
     ) -> None:
+        # Pillow's warnings are of damaged notes in photos that decode, and name no file. Those of single images could not be
+        # silenced one by one: threads share their filters.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         self.folder, self.preprocessing = Path(folder), preprocessing
         files = ImageFiles.of(self.folder, classes, labels)
         self.labels, self.notes = files.labels, files.notes
@@ -167,7 +171,7 @@ class ImageFolder:
             with Image.open(path) as image:
                 if image.mode not in DEEP:
                     image.load()
-                    with suppress(SyntaxError):  # what is noted is damaged, not the image
+                    with suppress(Exception):  # Pillow raises many kinds: what is noted is damaged, not the image
                         ImageOps.exif_transpose(image, in_place=True)
                     return image.convert(self.preprocessing.mode)
                 self.broken[path] = f"more than 8 bits per channel ({image.mode}), convert to 8"

@@ -96,6 +96,36 @@ def test_photos_are_shown_as_their_camera_was_held(tmp_path: Path) -> None:
         assert all(torch.equal(noted, other) for other in others)
 
 
+@pytest.mark.parametrize(("at", "byte"), [(1, 0x00), (3, 0x02), (9, 0xFF)])
+def test_a_damaged_note_is_not_worth_a_word_and_the_photo_is_shown_upright(at: int, byte: int, tmp_path: Path) -> None:
+    """Pillow warns of some, without the file's name, and raises ``struct.error`` or ``TypeError`` at others."""
+    notes = Image.Exif()
+    notes[0x0112], notes[0x011A] = 6, 72.0  # orientation: to be turned clockwise; and resolution
+    exif = bytearray(notes.tobytes())
+    exif[exif.index(b"\x01\x1a") + at] = byte  # in the resolution's tag (2 bytes), type (2), count (4) and place (4)
+    pixels = np.random.default_rng(1).integers(0, 256, (60, 60, 3)).astype(np.uint8)
+    for name, image, noted in (("damaged", pixels, bytes(exif)), ("upright", np.rot90(pixels, -1), b"")):
+        file = tmp_path / name / "a" / "x.png"
+        file.parent.mkdir(parents=True)
+        Image.fromarray(np.ascontiguousarray(image)).save(file, exif=noted)
+    damaged, upright = (opened(tmp_path / name, 1) for name in ("damaged", "upright"))
+    assert torch.equal(next(damaged.validation(SHAPE))[0], next(upright.validation(SHAPE))[0])
+    assert not damaged.broken
+
+
+def test_pillow_warns_of_no_photo_without_its_name(tmp_path: Path) -> None:
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    file = tmp_path / "a" / "x.jpg"
+    file.parent.mkdir()
+    Image.new("RGB", (60, 40)).save(file, exif=notes.tobytes()[:20])
+    with pytest.warns(UserWarning, match="Corrupt EXIF data"), Image.open(file) as image:
+        image.getexif()
+    data = opened(tmp_path, 1)
+    assert len(list(data.validation(SHAPE))) == 1  # warnings are errors here
+    assert not data.broken
+
+
 @pytest.mark.parametrize("n", [5, 20, 1000])
 def test_tells_beforehand_how_many_images_calibration_has(n: int, image_folder: Path):
     data = opened(image_folder, n_calibration=n)
