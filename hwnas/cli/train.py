@@ -190,7 +190,7 @@ def train(
     state.unlink(missing_ok=True)
     notice(f"wrote {out}, {format_bytes(out.stat().st_size)}, after {count_of(trainer.steps, 'step')}")
     subnets = _trained(net, arch)
-    _show(net, task, subnets)
+    _show(net, task, subnets, trainer.settings.learning_rate)
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:
         calibrated = of_data if all(net.extract(subnet).has_statistics for subnet in subnets.values()) else []
@@ -249,15 +249,24 @@ def _widths(text: str | None) -> tuple[int, ...]:
         raise SupernetError(f"--hidden-widths {text}", rule, "write for example --hidden-widths 192,288") from None
 
 
-def _show(net: Supernet, task: TrainingTask, rows: Mapping[str, Population]) -> None:
-    """Report MACs and accuracy of some subnets, given by name."""
+def _show(net: Supernet, task: TrainingTask, rows: Mapping[str, Population], learning_rate: float) -> None:
+    """Report MACs and accuracy of some subnets, given by name, and whether the last one has only learned a single answer."""
     from hwnas.quantity import format_count
     from hwnas.space import macs_cost
     from hwnas.supernet import evaluate
+    from hwnas.task import tallied
 
     macs, metric = macs_cost(net.space), net.measures()
     for name, row in rows.items():
-        accuracy = evaluate(net, row, task)
+        counting, labelled, answered = tallied(task)
+        accuracy = evaluate(net, row, counting)
         calibrated = f", batch norms re-calibrated on {accuracy.n_calibration:,}" if accuracy.n_calibration else ""
         reached = f"{metric.label.lower()} {metric.text(accuracy.value)} on {accuracy.n_images:,} {noun_of(task)}"
         notice(f"{name}: {format_count(float(macs(row[None])[0]))} MACs, {reached}{calibrated}")
+    if len(answered) == 1 < len(labelled):
+        (only,) = answered
+        share = f"{100 * labelled[only] / labelled.total():.0f} % of the {labelled.total():,} {noun_of(task)} are"
+        remedy = (
+            f"lower --learning-rate {learning_rate:g}, train longer, or give more {noun_of(task)} of the other classes"
+        )
+        notice(f"{name}: all its answers are {net.labels[only] if net.labels else only}, as {share}; {remedy}")

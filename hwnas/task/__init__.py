@@ -18,6 +18,7 @@ from hwnas.task._scores import (
     measured,
     scored_by,
     share_errors,
+    tallied,
     top1,
 )
 from hwnas.task._task import (
@@ -89,5 +90,6 @@ __all__ = [
     "prompt",
     "scored_by",
     "share_errors",
+    "tallied",
     "top1",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
@@ -116,6 +117,28 @@ def share_errors(percent: NDArray[np.float64], n: int | NDArray[np.float64]) -> 
 
 SCORES: Mapping[str, Score] = {"top1": top1, "accuracy": top1, "f1": macro_f1, "mcc": matthews}
 """Scores of classifiers, by the names of :mod:`hwnas.metric`."""
+
+
+def tallied(task: T) -> tuple[T, Counter[int], Counter[int]]:
+    """The same data, and how many samples have each class as label and as answer, counted whenever they are measured.
+
+    Nothing is counted if the task is not scored by one of the ``SCORES``: its logits may be no classes'.
+    """
+    labelled: Counter[int] = Counter()
+    answered: Counter[int] = Counter()
+    name, score = next(iter(task.metrics.items()))
+    if score not in SCORES.values():
+        return task, labelled, answered
+
+    def counted(scored: Scored) -> Iterator[tuple[Tensor, Tensor]]:
+        for logits, labels in scored:
+            labelled.update(labels.tolist())
+            answered.update(logits.argmax(1).tolist())
+            yield logits, labels
+
+    other = copy.copy(task)
+    other.metrics = {name: lambda scored: score(counted(scored))}
+    return other, labelled, answered
 
 
 def scored_by(task: T, metric: str) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -81,6 +82,23 @@ def test_progress_tells_after_each_epoch_how_subnets_do(folder: Path, monkeypatc
     assert "f1: " not in told[0]  # two steps of 32 are an epoch of the 64 texts
     assert all(f"{name} " in told[-1].partition("f1: ")[2] for name in ("largest", "smallest", "random"))
     assert load_supernet("own.safetensors").metric == "f1"
+
+
+def test_a_network_that_gives_one_answer_to_all_is_told_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "here").mkdir()
+    monkeypatch.chdir(folder / "here")
+    told = {}
+    for rate, steps in (("10", "4"), ("0.001", "40")):
+        train = [*TRAIN[:5], "--steps", steps, "--learning-rate", rate]
+        with pytest.raises(SystemExit, match="0"):
+            main([*train, "--out", f"{rate}.safetensors"])
+        told[rate] = [line for line in capfd.readouterr().err.splitlines() if "all its answers" in line]
+    (line,) = told["10"]
+    expected = r"largest subnet: all its answers are \w+, as \d+ % of the \d+ texts are; lower --learning-rate 10, train longer"
+    assert re.match(expected, line)
+    assert not told["0.001"]
 
 
 def test_a_worker_that_is_killed_ends_the_run_in_one_line_and_any_number_of_workers_resumes_it(
