@@ -139,7 +139,7 @@ def ends_in(path: str | os.PathLike[str], *endings: str) -> bool:
 
 def beside(path: Path, ending: str) -> Path:
     """The file that belongs to another one: ``pareto.csv.journal.jsonl`` for the ending ``journal.jsonl``."""
-    return path.with_name(f"{path.name}.{ending}")
+    return path.parent / f"{path.name}.{ending}"  # with_name raises at "."
 
 
 def files_in(folder: Path, *endings: str) -> list[Path]:

@@ -197,8 +197,8 @@ def check_whole(name: str, value: object, least: int) -> None:
 
 
 def checked_name(name: str, value: object, example: str) -> str:
-    """``value`` as text; raises DataError if it is neither a name nor a path."""
-    if not isinstance(value, str | os.PathLike):
+    """``value`` as text; raises DataError if it is neither a name nor a path, or empty."""
+    if not isinstance(value, str | os.PathLike) or not str(value):
         raise DataError(f"{name} {value!r}", "it is a name or a path", f'write for example "{example}"')
     return str(value)
 

@@ -42,9 +42,9 @@ class Command(TyperCommand):
             rule = f"it has no effect without evaluations; drop {idle[0].opts[0]}, or add --evaluate"
             raise typer.BadParameter(rule, ctx, idle[0])
         if isinstance(out := ctx.params.get("out"), Path):
-            provenance = out.with_suffix(".json")
-            for written in (out, provenance) if ends_in(out, ".csv") else (out,):
-                if written.is_file() and (written == provenance or self.name not in ADD_COLUMNS):
+            beside = [out.with_suffix(".json")] if ends_in(out, ".csv") else []
+            for written in (out, *beside):
+                if written.is_file() and (written in beside or self.name not in ADD_COLUMNS):
                     self._refuse_to_replace_inputs(ctx, written)
         return left
 

@@ -72,7 +72,7 @@ def report(
 def _outputs(front: Path, out: Path | None, html: bool) -> list[Path]:
     """The files to write: the picture, the page, or both if ``--html`` is added to a named picture."""
     if out is None:
-        return [front.with_suffix(PAGE if html else ".png")]
+        return [front.parent / f"{front.stem}{PAGE if html else '.png'}"]  # with_suffix raises at "."
     if not ends_in(out, *PICTURES, PAGE):
         rule = f"a picture ends in {', '.join(PICTURES)}, a page in {PAGE}"
         raise DataError(f"--out {out}", rule, "write for example front.png")

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from hwnas.errors import DataError
 from hwnas.files import locked
 
@@ -120,7 +122,7 @@ class Journal:
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(dict(entry), allow_nan=False).encode() + b"\n"
+    return json.dumps(dict(entry), allow_nan=False, default=np.generic.item).encode() + b"\n"
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ by giving its direction: ``f1_macro:max``, ``energy_mj:min``.
 
 from hwnas.metric._budget import Budget, parse_budget
 from hwnas.metric._metric import DIRECTIONS, Direction, Metric, Source
-from hwnas.metric._possible import check_range, check_values
+from hwnas.metric._possible import check_bound, check_range, check_values
 from hwnas.metric._registry import (
     BUILT_IN,
     LATENCY,
@@ -36,6 +36,7 @@ __all__ = [
     "Direction",
     "Metric",
     "Source",
+    "check_bound",
     "check_range",
     "check_values",
     "column_of",

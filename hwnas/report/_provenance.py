@@ -8,9 +8,12 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hwnas import __version__
 from hwnas.errors import DataError
@@ -34,7 +37,8 @@ def versions() -> dict[str, str]:
 
 def provenance_path(csv: str | os.PathLike[str]) -> Path:
     """The provenance file of a CSV: beside it, with ``.json`` in place of ``.csv``."""
-    return Path(csv).with_suffix(".json")
+    path = Path(csv)
+    return path.parent / f"{path.stem}.json"  # with_suffix raises at "."
 
 
 def write_provenance(facts: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
@@ -48,13 +52,17 @@ def _dumps(facts: Mapping[str, Any]) -> str:
     """JSON with one line per fact, or per entry of a long one."""
     parts = []
     for key, value in facts.items():
-        flat = json.dumps(value, allow_nan=False)
+        flat = _json(value)
         nested = isinstance(value, Mapping) and len(flat) > 100
         if nested:
-            inner = ",\n".join(f"    {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in value.items())
+            inner = ",\n".join(f"    {_json(k)}: {_json(v)}" for k, v in value.items())
             flat = "{\n" + inner + "\n  }"
-        parts.append(f"  {json.dumps(key)}: {flat}")
+        parts.append(f"  {_json(key)}: {flat}")
     return "{\n" + ",\n".join(parts) + "\n}"
+
+
+_json = partial(json.dumps, allow_nan=False, default=np.generic.item)
+"""JSON of a value, in which settings may be numpy's numbers."""
 
 
 def read_provenance(csv: str | os.PathLike[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, QUALITY
-from hwnas.quantity import check_whole
+from hwnas.quantity import check_whole, checked_name
 from hwnas.study._facts import search_facts, space_facts
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives
@@ -81,6 +81,7 @@ class Loop:
         given = values if isinstance(values, Mapping) else {self.setup.metrics.tells: values}
         columns = {}
         for name, value in given.items():
+            checked_name("tell: metric", name, "f1")
             try:
                 columns[column_of(name)] = np.atleast_1d(np.asarray(value, dtype=np.float64))
             except (TypeError, ValueError):

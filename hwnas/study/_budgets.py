@@ -9,8 +9,8 @@ from numbers import Real
 from typing import Any
 
 from hwnas.errors import DataError
-from hwnas.metric import LATENCY, Budget, Metric, parse_budget, registered_or_own
-from hwnas.quantity import typed_behind
+from hwnas.metric import LATENCY, Budget, Metric, check_bound, parse_budget, registered_or_own
+from hwnas.quantity import checked_name, typed_behind
 
 Bound = str | float | Budget
 """``"6ms"``, a number in the metric's own unit, or a Budget."""
@@ -84,14 +84,16 @@ def _read(bound: Any) -> Budget:
 def _bound(name: str, value: Any) -> Budget:
     if isinstance(value, Budget):
         return value
-    metric = registered_or_own(name)
-    if isinstance(value, str) and value.lstrip().startswith(("<=", ">=", "=")):
-        return parse_budget(f"{name}{value.strip()}", "budget")
-    if not isinstance(value, str) and not (isinstance(value, Real) and math.isfinite(value)):
+    metric = registered_or_own(checked_name("budget of", name, "latency"))
+    sign = ">=" if metric.maximise else "<="
+    if isinstance(value, str):
+        signed = value.lstrip().startswith(("<=", ">=", "="))
+        return parse_budget(f"{name}{'' if signed else sign}{value.strip()}", "budget")
+    if not (isinstance(value, Real) and math.isfinite(value)):
         rule = "it is a text with its unit, or a finite number"
         raise DataError(f"budget {name} {value!r}", rule, 'write for example "6ms"')
-    number = metric.parse(value, f"budget {name}") if isinstance(value, str) else float(value)
-    return Budget(metric, lower=number) if metric.maximise else Budget(metric, upper=number)
+    check_bound(metric, float(value), f"budget {name} {value}", "")
+    return Budget(metric, lower=float(value)) if metric.maximise else Budget(metric, upper=float(value))
 
 
 def latency_ms(budget: Any) -> float:

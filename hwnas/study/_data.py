@@ -6,9 +6,9 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
@@ -31,14 +31,19 @@ def as_told(net: Supernet, columns: Mapping[str, str], metric: str | None = None
         metric: the score that evaluations measure; None for the network's own.
 
     Raises:
-        DataError: there are columns, but the network does not classify texts.
+        DataError: there are columns, but the network does not classify texts, or it reads no such column.
         UnknownNameError, SupernetError: there is no such score, or the network does not classify.
     """
     from hwnas.supernet.hf import TextEncoder
+    from hwnas.task import TextColumns
 
     net = net.with_metric(metric) if metric is not None else net
     if not columns:
         return net
+    told, known = cast(Any, columns), [each.name for each in fields(TextColumns)]
+    if not isinstance(told, Mapping) or not set(told) <= set(known):
+        rule = f"it maps {', '.join(known)} to the columns of your texts"
+        raise DataError(f"columns {told!r}", rule, 'write for example {"text": "question"}')
     if not isinstance(net, TextEncoder):
         part, rule = next(iter(columns)), "only networks that classify texts read columns"
         raise DataError(f"{part} column {columns[part]}", rule, f"drop --{part}-column")

@@ -22,7 +22,7 @@ from hwnas.study._objectives import Objectives, check_names
 from hwnas.study._racing import RacedAccuracy, can_race
 from hwnas.study._request import Request
 from hwnas.study._slow_metric import SlowMetric
-from hwnas.study._space import open_space
+from hwnas.study._space import open_space, plain_name
 
 if TYPE_CHECKING:
     from hwnas.io import Journal
@@ -182,6 +182,11 @@ class Evaluation(SlowMetric):
 
         get_engine(self.engine)
         super().refuse_mixed(request)
+        if request.space not in (None, self.supernet):
+            asked, own = open_space(request.space).name, self.space().name
+            if plain_name(asked) != plain_name(own):
+                rule = f"the evaluation is of {self.supernet}, whose space is {own}"
+                raise DataError(f"space {asked}", rule, "leave it out, or evaluate a supernet of it")
         objectives = request.objectives
         measured = self.towards(objectives).measures()
         if objectives is not None and measured.column not in objectives.columns:

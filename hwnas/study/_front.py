@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.files import as_argument, ends_in
-from hwnas.metric import QUALITY, Metric
+from hwnas.metric import QUALITY, Metric, registered_or_own
 from hwnas.quantity import checked_name, count_of
 from hwnas.study._budgets import Bound, budgets_of, latency_ms
 from hwnas.study._outputs import Outputs
@@ -87,11 +89,13 @@ class Front:
         return len(self.frame)
 
     def __repr__(self) -> str:
-        """``Front(12 subnets of ofa_mbv3_w1.0: top1 71.2..73.3, latency_ms 3.1..6)``, for prompts and logs."""
+        """``Front(12 subnets of ofa_mbv3_w1.0: top1 71.20..73.30, macs 61.0M..95.7M)``, for prompts and logs."""
         spans = []
         for column in self.provenance.objectives:
             if column in self.frame and len(self.frame):
-                spans.append(f"{column} {self.frame[column].min():.4g}..{self.frame[column].max():.4g}")
+                show, values = registered_or_own(column).show, self.frame[column]
+                ends = dict.fromkeys([show(values.min()), show(values.max())])  # one of a single subnet
+                spans.append(f"{column} {'..'.join(ends)}")
         name = self.provenance.space.name
         ranges = f": {', '.join(spans)}" if spans else ""
         return f"Front({count_of(len(self), 'subnet')}{f' of {name}' if name else ''}{ranges})"
@@ -107,7 +111,7 @@ class Front:
         frame = self.to_frame()
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         facts = {key: value for key, value in self.provenance.to_json().items() if key != "random_sample"}
-        return json.dumps({"front": rows, "provenance": facts}, indent=2, allow_nan=False)
+        return json.dumps({"front": rows, "provenance": facts}, indent=2, allow_nan=False, default=np.generic.item)
 
     def arch(self, row: int) -> dict[str, Any]:
         """The arch of a row, by its number in the column ``row``.
@@ -143,7 +147,8 @@ class Front:
         if not len(left):
             said = ", ".join(f"{name} {value}" for name, value in budgets.items())
             raise InfeasibleError(said, "no row of the front is within it", "search again under this budget")
-        first = by or next(iter(self.provenance.objectives), QUALITY.column)
+        objective = next(iter(self.provenance.objectives), QUALITY.column)
+        first = checked_name("metric", by, "latency") if by is not None else objective
         metric: Metric = column(first, self.provenance.directions)
         if metric.column not in left.columns:
             raise DataError(f"metric {first}", "the front has no such column", f"it has {', '.join(left.columns)}")
@@ -286,7 +291,9 @@ class Front:
         from hwnas.study._export_settings import ExportSettings
 
         settings = ExportSettings(
-            supernet=supernet or supernet_of(self.provenance),
+            supernet=supernet_of(self.provenance)
+            if supernet is None
+            else checked_name("supernet", supernet, "own.safetensors"),
             checkpoint=Path(checked_name("checkpoint", checkpoint, "own.safetensors"))
             if checkpoint is not None
             else None,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError
 from hwnas.files import beside
@@ -53,13 +52,11 @@ def positions(front: Front, rows: Sequence[int] | int | None, most: int | None) 
         raise DataError("the front", rule, "load it with its space: Front.load(path, space)")
     if most is not None:
         check_whole("most", most, 1)
-    named: Any = rows
-    if isinstance(named, Integral):  # also numpy's, as a table has them
-        named = [named]
-    for row in named or ():
-        front.arch(row)
     numbers = front.frame["row"].tolist()
-    at = [i for i, number in enumerate(numbers) if named is None or number in named]
+    named = numbers if rows is None else [*rows] if isinstance(rows, Iterable) else [rows]
+    for row in named:
+        front.arch(row)
+    at = [i for i, number in enumerate(numbers) if number in named]
     if not at:
         raise DataError("rows", "there are none to measure", "name some, or leave them out for all")
     return [at[i] for i in thinned(len(at), most or len(at))]
@@ -82,6 +79,9 @@ class Measuring:
     budget_ms: float | None = None
     conditions: RunConditions = ANY
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("seed", self.seed, 0)
 
     @cached_property
     def x(self) -> Population:

@@ -50,7 +50,9 @@ class Objectives:
                 directions[column] = direction
             if equals:
                 renamed[source.strip()] = column
-        if not columns or len(set(columns)) < len(columns):
+        if not columns:
+            raise DataError(said, "there is none", "write for example macs,latency")
+        if len(set(columns)) < len(columns):
             raise DataError(said, "it names each objective once", "write for example macs,latency")
         return cls(tuple(columns), renamed, directions)
 

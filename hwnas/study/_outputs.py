@@ -39,8 +39,8 @@ class Outputs:
             DataError: the name does not end in ``.csv``, or a file cannot be written.
         """
         if not ends_in(self.csv, ".csv"):
-            remedy = f"write --out {self.csv.with_suffix('.csv').name}"
-            raise DataError(f"output {self.csv}", "the front is a CSV", remedy)
+            name = self.csv.stem or "pareto"  # "." has none
+            raise DataError(f"output {self.csv}", "the front is a CSV", f"write --out {name}.csv")
         for path in (self.csv, self.json, self.png):
             check_writable(path)
 

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hwnas.quantity import count_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,6 +24,11 @@ class Plot:
     """
 
     picture: Picture
+
+    def __repr__(self) -> str:
+        """``Plot(top1 against latency_ms of 12 subnets)``, where no picture can be shown."""
+        shown = self.picture
+        return f"Plot({shown.y} against {shown.x} of {count_of(len(shown.frame), 'subnet')})"
 
     @property
     def figure(self) -> Figure:

@@ -22,7 +22,7 @@ class RunConditions:
     precision: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers below 1.
+        """Refuse numbers below 1; numpy's numbers become Python's, which tables store.
 
         Raises:
             DataError: threads or batch is no whole number, or too small.
@@ -30,6 +30,7 @@ class RunConditions:
         for what, count in (("threads", self.threads), ("batch", self.batch)):
             if count is not None:
                 check_whole(what, count, 1)
+                object.__setattr__(self, what, int(count))
 
 
 ANY = RunConditions()

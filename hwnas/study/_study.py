@@ -26,6 +26,7 @@ from hwnas.study._search import search
 from hwnas.study._search_settings import SearchSettings
 from hwnas.study._setup import Setup
 from hwnas.study._slow_metric import SlowMetric
+from hwnas.study._space import DEFAULT_SPACE
 from hwnas.study._unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ class Study:
             ),
             as_is=as_is,
         )
+
+    def __repr__(self) -> str:
+        """``Study(digits; macs, params; macs <= 300k MACs)``, for prompts and logs."""
+        given, budgets = self.request, self.request.budgets
+        space = self._slow.supernet if isinstance(self._slow, Evaluation) else given.space or DEFAULT_SPACE
+        objectives = [", ".join(given.objectives.said)] if given.objectives is not None else []
+        bounds = [*budgets.timed.values(), *budgets.others.values()]
+        return f"Study({'; '.join(map(str, [getattr(space, 'name', space), *objectives, *bounds]))})"
 
     @classmethod
     def of(cls, request: Request, asked: SlowMetric | None = None) -> Study:

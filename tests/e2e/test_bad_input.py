@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -260,3 +261,19 @@ def test_reports_of_damaged_fronts(refused: Refused, folder: Path) -> None:
     (folder / "p.json").unlink()
     (folder / "p.csv").write_text((folder / "p.csv").read_text().replace("71.0", "nan"))
     assert "finite" in refused("report", "p.csv")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "search --space digits --objectives macs,params --out .",
+        "search --space digits --objectives macs,params --out /",
+        "train --supernet digits --out .",
+        "report .",
+        "report . --html",
+        "measure .",
+    ],
+)
+def test_the_folder_itself_is_no_file(command: str, refused: Refused) -> None:
+    """Paths without a name, which have no ending to replace."""
+    assert re.match(r"error: (file|output|--out) [./]: ", refused(*command.split()))

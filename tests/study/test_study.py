@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -67,8 +68,10 @@ def test_a_front_is_a_table_a_file_and_a_picture(front: hwnas.Front) -> None:
     assert again.provenance.directions == {"macs": "min", "params": "max"}
     assert again.provenance.space.name == "digits"
     assert again.provenance.versions["hwnas"] == hwnas.__version__
-    lowest, highest = frame["macs"].min(), frame["macs"].max()
-    assert repr(front).startswith(f"Front({len(front)} subnets of digits: macs {lowest:.4g}..{highest:.4g}, params ")
+    lowest, highest = (get_metric("macs").show(frame["macs"].agg(end)) for end in ("min", "max"))
+    assert repr(front).startswith(f"Front({len(front)} subnets of digits: macs {lowest}..{highest}, params ")
+    assert repr(replace(front, frame=front.frame[:1])) == f"Front(1 subnet of digits: macs {lowest}, params 5.25k)"
+    assert repr(front.plot()) == f"Plot(macs against params of {len(front)} subnets)"
     assert front.plot()._repr_png_().startswith(b"\x89PNG")
     assert f"{len(front)} Pareto-optimal subnets" in front._repr_html_()
     assert "data:" in front.report("page.html").read_text() or Path("page.html").stat().st_size > 10_000
@@ -169,6 +172,11 @@ def test_rows_and_budgets_to_measure_are_written_as_elsewhere(
         ({"budgets": 5}, "budget 5: it does not say what it bounds"),
         ({"budgets": {"macs": None}}, "budget macs None: it is a text with its unit, or a finite number"),
         ({"budgets": {"macs": math.nan}}, "budget macs nan: it is a text with its unit, or a finite number"),
+        ({"budgets": {5: "300k"}}, "budget of 5: it is a name or a path"),
+        ({"budgets": {"lateny": "6ms"}}, r'budget lateny<=6ms: this is not a number; did you mean "latency<=6ms"\?'),
+        ({"budgets": {"top1": 0.75}}, 'budget top1 0.75: .* write for example "75"'),
+        ({"objectives": []}, "objectives: there is none"),
+        ({"device": ""}, "device '': it is a name or a path; write for example \"cpu\""),
         ({"objectives": [5]}, "objective 5: it is a name or a hwnas.Metric"),
         ({"space": 5}, "space 5: it is a reference, a SearchSpace or a Supernet"),
         ({"fix": "r=8"}, "fix 'r=8': it maps genes to choices to keep"),
@@ -253,6 +261,11 @@ def test_paths_of_an_export_may_be_texts(front: hwnas.Front) -> None:
 
 def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None:
     study = hwnas.Study("digits", ["macs:max", "params"])
+    five: Any = 5
+
+    def raced(tolerance: Any) -> hwnas.Study:
+        return hwnas.Study("digits", "top1,macs", evaluation=hwnas.Evaluation("digits", 8, racing=tolerance))
+
     for value, wrong in {
         "population 8": lambda: study.search(searcher="exact", population=8),
         "prior a.csv": lambda: study.search(prior="a.csv"),
@@ -283,6 +296,18 @@ def test_errors_of_python_name_values_and_no_options(front: hwnas.Front) -> None
         "most '2'": lambda: front.measure(most="2"),  # type: ignore[arg-type]
         "batch 0": lambda: front.export(device="cpu", batch=0),
         "ask: n 'a'": lambda: study.ask("a"),  # type: ignore[arg-type]
+        "tell: metric 5": lambda: study.tell(study.ask(1), {five: 1.0}),
+        "row 1.5": lambda: front.measure(rows=1.5),  # type: ignore[arg-type]
+        "row np.int64(999)": lambda: front.measure(rows=np.array([1, 999])),  # type: ignore[arg-type]
+        "seed 'a'": lambda: front.measure(seed="a"),  # type: ignore[arg-type]
+        "metric 5": lambda: front.best(by=5),  # type: ignore[arg-type]
+        "supernet 6": lambda: front.export(supernet=6),  # type: ignore[arg-type]
+        "columns ['text']": lambda: front.export(columns=["text"]),  # type: ignore[arg-type]
+        "racing 'yes'": lambda: raced("yes").search(),
+        "space ofa_mbv3_w1.0": lambda: hwnas.Study("ofa_mbv3_w1.0", evaluation=hwnas.Evaluation("digits")).search(),
+        "output .": lambda: front.save("."),
+        "path ''": lambda: front.save(""),
+        "file .": lambda: hwnas.Front.load("."),
     }.items():
         with pytest.raises(HwnasError) as error:
             wrong()
@@ -375,3 +400,26 @@ def test_settings_are_refused_before_a_table_is_looked_for(monkeypatch: pytest.M
     monkeypatch.setattr("hwnas.study._study.prepare", lambda *_: pytest.fail("it is set up"))
     with pytest.raises(DataError, match="population 1: it is a whole number, 2 or more"):
         hwnas.Study("digits").search(population=1)
+
+
+def test_a_study_is_told_by_its_repr() -> None:
+    study = hwnas.Study("digits", ["macs", "params:max"], {"macs": "300k"})
+    assert repr(study) == "Study(digits; macs, params:max; macs <= 300k MACs)"
+    assert repr(hwnas.Study(SPACE, evaluation=hwnas.Evaluation("digits"))) == "Study(digits)"
+    assert repr(hwnas.Study()) == "Study(ofa_mbv3_w1.0)"
+
+
+def test_numbers_may_be_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``for seed in np.arange(3)`` gives them; files hold them as plain numbers."""
+    n: Any = np.int64
+    found = hwnas.Study("digits", ["macs", "params:max"], batch=n(1)).search(
+        seed=n(3), top=n(4), population=n(20), generations=n(2)
+    )
+    assert hwnas.Front.load(found.save("a.csv").path or "").provenance.searcher["seed"] == 3  # type: ignore[index]
+    assert json.loads(found.to_json())["provenance"]["searcher"]["seed"] == 3
+    evaluation = hwnas.Evaluation("digits", evals=n(8), seed=n(0), racing=n(0))
+    hwnas.Study("digits", ["top1", "macs"], evaluation=evaluation).search(path="b.csv", seed=n(0)).save("b.csv")
+    fake_runtime(monkeypatch, true_ns())
+    assert type(RunConditions(threads=n(2)).threads) is int
+    measured = found.measure(rows=np.array([1, 2]), threads=n(1), batch=n(1), seed=n(3))  # type: ignore[arg-type]
+    assert measured.save("c.csv").frame["latency_measured_ms"].notna().sum() == 2

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -108,9 +109,10 @@ class Race:
         if n_samples < FEWEST_SAMPLES:
             rule = f"{n_samples} samples are too few to be shown in shares"
             raise DataError("racing", rule, f"measure on {FEWEST_SAMPLES} or more, or drop --racing")
-        if not 0 <= tolerance < 1:
+        given: Any = tolerance
+        if not (isinstance(given, Real) and 0 <= float(given) < 1):
             rule = "a share of the hypervolume is at least 0 and below 1"
-            raise SpaceError(f"racing {tolerance:g}", rule, f"pass {TOLERANCE:g}, say")
+            raise SpaceError(f"racing {tolerance!r}", rule, f"pass {TOLERANCE:g}, say")
         (slow,) = problem.slow
         (self._raced,) = (i for i, o in enumerate(problem.objectives) if o.name == slow and o.maximise)
         if any(c.name == slow and c.upper < math.inf for c in problem.constraints):
