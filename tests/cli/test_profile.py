@@ -15,6 +15,7 @@ from hwnas.cli import main
 from hwnas.cli._errors import INTERRUPTED
 from hwnas.errors import DeviceError
 from hwnas.io import KeptChoices, read_csv
+from hwnas.latency.profiling import _make_table
 from hwnas.latency.profiling import _profile as profiling
 from hwnas.latency.profiling import _whole as whole
 from hwnas.latency.table import _find as find
@@ -192,7 +193,7 @@ def test_a_machine_too_busy_to_measure_on_is_not_trusted(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(profiling, "OnnxRuntime", lambda _: FakeRuntime(_Costs()))
-    monkeypatch.setattr(profiling, "repeat_pct", lambda _: 12.5)
+    monkeypatch.setattr(_make_table, "repeat_pct", lambda _: 12.5)
     assert _run("profile", "--space", "digits", "--fix", "r=8") == 2
     out, err = capsys.readouterr()
     assert "a network timed twice differs by 12.5 % (up to 5 %)" in out
