@@ -94,7 +94,8 @@ def search(options: argparse.Namespace) -> None:
     """Write fronts of every kind and seed as files and ``fronts.json``, and their correct test samples as ``right.npz``."""
     asked = Evaluation(options.supernet, data=options.data, calibrate=options.calibrate)
     first = asked if options.original is None else replace(asked, supernet=options.original)
-    net, original = (each.net.in_precision(ALL) for each in (asked, first))
+    net = asked.net.in_precision(ALL)
+    original = net if first is asked else first.net.in_precision(ALL)
     space = restricted(net.space, [*options.fix, f"q={options.precision}"])
     table = find_table_for(get_device("cpu"), space, options.precision.replace(",", "+"))
     assert table is not None, f"no table: hwnas profile --precision {options.precision} --space {options.supernet}"
