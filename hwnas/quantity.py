@@ -6,16 +6,13 @@ A number without a unit is refused: a table in milliseconds and a budget in seco
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
-from numbers import Integral
 
-from hwnas.errors import DataError, QuantityError
+from hwnas.errors import QuantityError
 
 _QUANTITY = re.compile(
     r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf))\s*(?P<unit>(?:[^\d\s,.]\S*)?)\s*",
@@ -142,65 +139,6 @@ def format_quantity(value: float, unit: str, *, up: bool = False, down: bool = F
     if unit in ("MACs", "params"):
         return f"{format_count(value)} {unit}"
     return f"{value:.4g} {unit}".strip()
-
-
-A_LOT = 10**9
-"""Numbers from here on are rounded: ``1.94e+19 subnets``."""
-
-
-def count_of(n: int, noun: str, nouns: str | None = None) -> str:
-    """A number of things: ``1 subnet``, ``3,700 subnets``; ``nouns`` is the plural if it is irregular."""
-    return f"{f'{n:,}' if n < A_LOT else f'{n:.3g}'} {noun if n == 1 else nouns or f'{noun}s'}"
-
-
-def first_few(values: Iterable[object], most: int = 3) -> str:
-    """The first few values: ``a, b, c and 4 more``."""
-    shown = [str(value) for value in values]
-    more = f" and {len(shown) - most} more" if len(shown) > most else ""
-    return ", ".join(shown[:most]) + more
-
-
-def listed(values: Sequence[int | float | str]) -> str:
-    """Values in one short line: ``128 to 224 in steps of 4``, or the values, with the middle of a long list left out."""
-    numbers = [v for v in values if not isinstance(v, str)]
-    steps = {b - a for a, b in pairwise(numbers)}
-    if len(values) == len(numbers) > 5 and len(steps) == 1:
-        return f"{values[0]} to {values[-1]} in steps of {steps.pop()}"
-    shown = [str(v) for v in values]
-    return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-2:]])
-
-
-def parts_of(text: str, said: str) -> list[str]:
-    """The parts of a comma-separated list.
-
-    Args:
-        text: the list.
-        said: the text before it, as typed: ``"--fix r="``.
-
-    Raises:
-        DataError: a part is empty.
-    """
-    parts = [part.strip() for part in text.split(",")]
-    left = [part for part in parts if part]
-    if not left:
-        raise DataError(f"{said}{text}".rstrip(), "it names nothing", "name something, or leave the option out")
-    if len(left) < len(parts):
-        raise DataError(f"{said}{text}", "a part between commas is empty", f"write {said}{','.join(left)}")
-    return parts
-
-
-def check_whole(name: str, value: object, least: int) -> None:
-    """Raise DataError unless ``value`` is a whole number of at least ``least``."""
-    if not (isinstance(value, Integral) and int(value) >= least):
-        rule, example = f"it is a whole number, {least} or more", max(least, 20)
-        raise DataError(f"{name} {value!r}", rule, f"write for example {example}")
-
-
-def checked_name(name: str, value: object, example: str) -> str:
-    """``value`` as text; raises DataError if it is neither a name nor a path, or empty."""
-    if not isinstance(value, str | os.PathLike) or not str(value):
-        raise DataError(f"{name} {value!r}", "it is a name or a path", f'write for example "{example}"')
-    return str(value)
 
 
 def _format(value: float, units: tuple[tuple[str, float], ...]) -> str:

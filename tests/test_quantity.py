@@ -10,14 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import QuantityError
-from hwnas.quantity import (
-    count_of,
-    format_bytes,
-    format_count,
-    parse_bytes,
-    parse_count,
-    parse_latency_ms,
-)
+from hwnas.quantity import format_bytes, format_count, parse_bytes, parse_count, parse_latency_ms
 
 positive = st.floats(min_value=1e-3, max_value=1e9)
 
@@ -120,16 +113,3 @@ def test_anything_is_read_or_refused(text: str) -> None:
     for parse in (parse_latency_ms, parse_count, parse_bytes):
         with suppress(QuantityError):
             assert parse(text) > 0
-
-
-@pytest.mark.parametrize(
-    ("n", "nouns", "words"),
-    [
-        (1, ("subnet",), "1 subnet"),
-        (3700, ("subnet",), "3,700 subnets"),
-        (0, ("class", "classes"), "0 classes"),
-        (19_400_000_000_000_000_000, ("subnet",), "1.94e+19 subnets"),
-    ],
-)
-def test_one_thing_is_not_many(n: int, nouns: tuple[str, ...], words: str) -> None:
-    assert count_of(n, *nouns) == words

@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
+from hwnas.arguments import parts_of
 from hwnas.cli._console import say, show
 from hwnas.cli._groups import EvaluationOptions, ProblemOptions, shares_options
 from hwnas.cli._options import AsJson
 from hwnas.errors import DataError
-from hwnas.quantity import count_of, parts_of
 from hwnas.study._bench import run_searchers
 from hwnas.study._outputs import Outputs
 from hwnas.study._scoring import scoring_of
 from hwnas.study._search_settings import EXACT
+from hwnas.wording import count_of
 
 FEWEST = 20
 """Least evaluations, so that LINAS has values to fit."""

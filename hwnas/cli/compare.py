@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from hwnas.arguments import parts_of
 from hwnas.cli._console import say, show
 from hwnas.cli._options import PICTURES, AsJson
 from hwnas.cli._out import check_out
 from hwnas.errors import DataError
 from hwnas.progress import notice
-from hwnas.quantity import parts_of
 
 
 def compare(

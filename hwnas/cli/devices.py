@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hwnas.cli._console import say
 from hwnas.cli._options import AsJson
 from hwnas.errors import HwnasError
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -32,10 +32,10 @@ from hwnas.executor import Pace
 from hwnas.files import as_argument, beside
 from hwnas.metric import QUALITY, registered
 from hwnas.progress import kept_in, notice, progress
-from hwnas.quantity import count_of
 from hwnas.study import Evaluation
 from hwnas.study._data import noun_of
 from hwnas.study._space import open_in, restricted
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace

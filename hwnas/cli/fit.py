@@ -15,9 +15,9 @@ from hwnas.cli._out import check_out
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._measured_data import MeasuredData
 from hwnas.study._space import open_space, restricted
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.predictor import Scores

@@ -16,7 +16,7 @@ from hwnas.cli._out import TABLE, check_out
 from hwnas.errors import DataError
 from hwnas.files import beside, check_writable
 from hwnas.progress import kept_in, notice
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 Text = Annotated[
     Path,

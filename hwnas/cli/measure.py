@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.arguments import parts_of
 from hwnas.cli._console import say, show
 from hwnas.cli._errors import BAD_OUTCOME, exit_with
 from hwnas.cli._next import OF_WEIGHTS, export_command, options_of
 from hwnas.cli._options import AsJson, FrontSpace, Interpreter, Seed, TableBatch, TablePrecision, TableThreads
 from hwnas.errors import DataError, DeviceError
 from hwnas.metric import LATENCY
-from hwnas.quantity import count_of, first_few, parse_latency_ms, parts_of
+from hwnas.quantity import parse_latency_ms
 from hwnas.study._jobs import on_each
 from hwnas.study._measure import Measuring, positions
 from hwnas.study._measured import Measured
@@ -24,6 +25,7 @@ from hwnas.study._outputs import Outputs
 from hwnas.study._place import refuse_busy
 from hwnas.study._run_conditions import RunConditions
 from hwnas.study._space import space_of_front
+from hwnas.wording import count_of, first_few
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,6 @@ from hwnas.cli._out import TABLE, check_out
 from hwnas.errors import DataError
 from hwnas.files import check_writable, together
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._facts import predicted_facts
 from hwnas.study._metrics import narrowed
 from hwnas.study._predictor import find_predictor
@@ -22,6 +21,7 @@ from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
 from hwnas.study._space import open_in, refuse_other_space, space_of_front
 from hwnas.study._table import find_table
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.space import Population, SearchSpace

@@ -16,9 +16,9 @@ from hwnas.cli._options import STOP, AsJson, OnFailure, Seed, skips
 from hwnas.errors import DataError
 from hwnas.files import beside
 from hwnas.progress import kept_in
-from hwnas.quantity import count_of
 from hwnas.study import DEFAULT_SPACE
 from hwnas.study._slow_metric import FEWEST
+from hwnas.wording import count_of
 
 EVALUATIONS = 150
 """Subnets that a search evaluates, or scores, by default."""

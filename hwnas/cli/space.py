@@ -16,7 +16,7 @@ from hwnas.cli._next import options_of
 from hwnas.cli._options import AsJson
 from hwnas.cli._out import check_out
 from hwnas.errors import DataError
-from hwnas.quantity import count_of, listed
+from hwnas.wording import count_of, listed
 
 if TYPE_CHECKING:
     from hwnas.study import ShrunkSpace

@@ -12,8 +12,9 @@ from hwnas.cli._console import say
 from hwnas.cli._options import REFERENCE, AsJson
 from hwnas.errors import HwnasError
 from hwnas.metric import LATENCY, QUALITY
-from hwnas.quantity import count_of, format_count
+from hwnas.quantity import format_count
 from hwnas.study._space import open_space
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace

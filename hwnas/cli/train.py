@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwnas.arguments import parts_of
 from hwnas.cli._groups import ColumnOptions, shares_options
 from hwnas.cli._next import export_command
 from hwnas.cli._options import Checkpoint, Seed, SupernetName
@@ -17,11 +18,12 @@ from hwnas.cli._out import check_out
 from hwnas.errors import DataError, SupernetError
 from hwnas.files import beside
 from hwnas.progress import kept_in, notice, progress
-from hwnas.quantity import count_of, format_bytes, parts_of
+from hwnas.quantity import format_bytes
 from hwnas.study import Front
 from hwnas.study._data import noun_of, warn_broken
 from hwnas.study._team import teamed
 from hwnas.study._training import SCRATCH, Training, arch_to_train
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.space import Population

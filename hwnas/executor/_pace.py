@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 
 class Pace:

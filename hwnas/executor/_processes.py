@@ -14,7 +14,7 @@ from hwnas.errors import DataError
 from hwnas.executor._executor import Executor
 from hwnas.executor._work import Failed, Opener, Outcome, Worker
 from hwnas.progress import notice
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 PER_CPU = 8
 """Most workers per CPU."""

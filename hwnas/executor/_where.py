@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from hwnas.arguments import as_typed
 from hwnas.errors import DataError
 from hwnas.executor._cluster import Cluster
 from hwnas.executor._executor import Executor
@@ -31,8 +32,9 @@ class Where:
 
     def __post_init__(self) -> None:
         given: Any = self.workers
-        if given is not None and not (isinstance(given, Integral) and int(given) >= 1):
-            raise DataError(f"workers {given!r}", "at least 1 is needed", "raise it, or leave it out")
+        whole = isinstance(given, Integral) and not isinstance(given, bool)
+        if given is not None and not (whole and int(given) >= 1):
+            raise DataError(f"workers {as_typed(given)}", "at least 1 is needed", "raise it, or leave it out")
 
     @property
     def elsewhere(self) -> bool:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.arguments import parts_of
 from hwnas.errors import SpaceError, UnknownNameError
 from hwnas.graph._dynamic import of_stored
 from hwnas.graph._packed import of_few_bits, packed
 from hwnas.graph._quantize import Ranges, quantized
 from hwnas.graph._ranges import assumed_ranges
 from hwnas.graph.ops import PACKED, form_in, integer_form
-from hwnas.quantity import listed, parts_of
 from hwnas.space import Forms, LayerSpec, SearchSpace, with_precisions
 from hwnas.space.ops import Activation, Add, TiedLinear
+from hwnas.wording import listed
 
 if TYPE_CHECKING:
     import onnx

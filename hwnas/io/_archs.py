@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from hwnas.errors import DataError, SpaceError
 from hwnas.io._csv import shown
-from hwnas.quantity import listed
 from hwnas.space import PRECISION_GENE, Population, SearchSpace
+from hwnas.wording import listed
 
 COLUMNS = ("arch", "Sub-network")
 """Columns of whole archs."""

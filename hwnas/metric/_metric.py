@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.arguments import checked_name
 from hwnas.errors import DataError
-from hwnas.quantity import checked_name, parse_number
+from hwnas.quantity import parse_number
 
 Direction = Literal["max", "min"]
 Source = Literal["weights", "untrained", "device", "layers", "file", "metrics"]

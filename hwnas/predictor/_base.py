@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from hwnas.errors import PredictorError
 from hwnas.metric import QUALITY, Direction, Metric, get_metric
 from hwnas.predictor._features import is_continuous
-from hwnas.quantity import count_of
 from hwnas.space import AdditiveCost, Population, SearchSpace
 from hwnas.space._gene import Value
+from hwnas.wording import count_of
 
 Vector = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from hwnas.predictor._base import Card, Predictor, Vector
 from hwnas.predictor._score import Scores, curve_point, curve_sizes, k_fold, score, subnet_groups
 from hwnas.progress import progress
-from hwnas.quantity import count_of
 from hwnas.space import Population
+from hwnas.wording import count_of
 
 REPEATS = 3
 """Random draws of subnets behind a point of the learning curve, up to ``FEW`` subnets; one draw beyond that."""

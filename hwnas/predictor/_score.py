@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from hwnas.errors import PredictorError
 from hwnas.predictor._base import MIN_SUBNETS, Predictor, Vector
 from hwnas.predictor._features import is_continuous
-from hwnas.quantity import count_of
 from hwnas.space import Population, SearchSpace
+from hwnas.wording import count_of
 
 NewPredictor = Callable[[], Predictor]
 """Makes an unfitted predictor."""

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.metric import Metric
-from hwnas.quantity import count_of
 from hwnas.report._columns import axis_scale
 from hwnas.report._compare import Comparison
 from hwnas.report._fitting import FittingTable
 from hwnas.report._plot import frame_axes, new_figure, save_figure, stepping
 from hwnas.search import non_dominated
+from hwnas.wording import count_of
 
 COLOURS = ("#22577a", "#c8553d", "#3a7d44", "#8a5a9e", "#b08900", "#4f6d7a")
 """Colours that can be distinguished with any colour vision."""

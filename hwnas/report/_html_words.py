@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwnas.metric import LATENCY, Metric, registered
-from hwnas.quantity import count_of
 from hwnas.report._columns import column
 from hwnas.report._plot import Picture
+from hwnas.wording import count_of
 
 UNKNOWN = "unknown: the JSON that a search writes beside the CSV is missing"
 

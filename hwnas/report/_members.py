@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hwnas.metric import Metric
-from hwnas.quantity import count_of
 from hwnas.report._colours import INK, MUTED, Colours, colours
 from hwnas.report._columns import Directions, axis_scale, column
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

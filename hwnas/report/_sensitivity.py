@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hwnas.quantity import count_of
 from hwnas.report._fitting import FittingTable
+from hwnas.wording import count_of
 
 
 def sensitivity_table(facts: Mapping[str, Any]) -> FittingTable | None:

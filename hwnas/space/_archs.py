@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.quantity import listed
 from hwnas.space._gene import Value
+from hwnas.wording import listed
 
 if TYPE_CHECKING:
     from hwnas.space._space import SearchSpace

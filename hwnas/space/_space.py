@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.errors import SpaceError
-from hwnas.quantity import listed
 from hwnas.space._archs import Arch, decoded, encoded, is_value
 from hwnas.space._conditions import Conditions
 from hwnas.space._gene import Gene, Slot, Value
 from hwnas.space._layer import LayerSpec
+from hwnas.wording import listed
 
 Population = NDArray[np.int16]
 """``(n, g)`` choice indices."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.arguments import check_whole, checked_name
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, QUALITY
-from hwnas.quantity import check_whole, checked_name
 from hwnas.study._facts import search_facts, space_facts
 from hwnas.study._front import Front
 from hwnas.study._objectives import Objectives

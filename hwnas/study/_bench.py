@@ -14,7 +14,6 @@ from hwnas.errors import DataError
 from hwnas.files import beside, together
 from hwnas.metric import registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of
 from hwnas.study._facts import budget_facts, space_facts
 from hwnas.study._outputs import Outputs
 from hwnas.study._request import Request
@@ -22,6 +21,7 @@ from hwnas.study._search import searching
 from hwnas.study._search_settings import EXACT
 from hwnas.study._setup import Setup
 from hwnas.study._study import Study
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.io import Journal

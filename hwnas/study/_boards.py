@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from hwnas.errors import DataError, DeviceError, HwnasError
 from hwnas.files import as_argument, check_writable
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of, format_bytes
+from hwnas.quantity import format_bytes
 from hwnas.study._jobs import Job
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.latency import BoardResult, Bundle, Device, LatencyTable, Machine, Plan

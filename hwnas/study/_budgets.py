@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
+from hwnas.arguments import checked_name
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, Budget, Metric, check_bound, parse_budget, registered_or_own
-from hwnas.quantity import checked_name, typed_behind
+from hwnas.quantity import typed_behind
 
 Bound = str | float | Budget
 """``"6ms"``, a number in the metric's own unit, or a Budget."""

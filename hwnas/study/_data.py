@@ -10,9 +10,10 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from hwnas.arguments import check_whole
 from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
-from hwnas.quantity import check_whole, count_of, first_few
+from hwnas.wording import count_of, first_few
 
 if TYPE_CHECKING:
     from hwnas.supernet import Supernet

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwnas.metric import LATENCY, Metric, get_metric
-from hwnas.quantity import count_of
 from hwnas.study._lengths import Lengths
 from hwnas.study._provenance import Provenance
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

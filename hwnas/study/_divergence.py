@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import SupernetError
 from hwnas.executor import HERE, Done, Failed, Pace, Where
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of
 from hwnas.study._driver_weights import DriverWeights
 from hwnas.study._model_on_text import ModelOnText
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.space import Population

@@ -9,12 +9,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hwnas.arguments import checked_name
 from hwnas.errors import DataError
 from hwnas.executor import HERE, Executor, Where
 from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, resumable
-from hwnas.quantity import checked_name, count_of
 from hwnas.study._data import as_told, evaluation_data, refuse_unready, warn_broken, warn_untrained
 from hwnas.study._facts import sensitivity_facts
 from hwnas.study._measuring_predictor import MeasuringPredictor
@@ -23,6 +23,7 @@ from hwnas.study._racing import RacedAccuracy, can_race
 from hwnas.study._request import Request
 from hwnas.study._slow_metric import SlowMetric
 from hwnas.study._space import open_space, plain_name
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.io import Journal

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.arguments import checked_name
 from hwnas.errors import DataError, NotHeldError
 from hwnas.files import check_writable
 from hwnas.metric import LATENCY, Metric
 from hwnas.progress import notice
-from hwnas.quantity import checked_name, format_bytes
+from hwnas.quantity import format_bytes
 from hwnas.study._chosen import ChosenSubnet, Known
 from hwnas.study._data import as_told, noun_of, refuse_untrained
 from hwnas.study._deploy import is_folder, model_file, write_deployed

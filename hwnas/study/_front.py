@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hwnas.arguments import checked_name
 from hwnas.errors import DataError, InfeasibleError
 from hwnas.files import as_argument, ends_in
 from hwnas.metric import QUALITY, Metric, registered_or_own
-from hwnas.quantity import checked_name, count_of
 from hwnas.study._budgets import Bound, budgets_of, latency_ms
 from hwnas.study._outputs import Outputs
 from hwnas.study._picture import picture_of
 from hwnas.study._plot import Plot
 from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import RunConditions
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

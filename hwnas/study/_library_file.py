@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, SIZE
-from hwnas.quantity import count_of
 from hwnas.study._facts import weights_facts
 from hwnas.study._model_on_text import ModelOnText, text_hash
 from hwnas.study._space import open_space, with_precisions_of
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.space import AdditiveCost, SearchSpace

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.arguments import check_whole, checked_name
 from hwnas.errors import DataError
 from hwnas.files import beside
 from hwnas.metric import LATENCY
 from hwnas.progress import notice
-from hwnas.quantity import check_whole, checked_name, count_of
 from hwnas.study._boards import Elsewhere, names_of
 from hwnas.study._decoding import Decoding
 from hwnas.study._front import Front
@@ -22,6 +22,7 @@ from hwnas.study._jobs import Job
 from hwnas.study._measured import Measured
 from hwnas.study._place import Place, find_place, searched_conditions, warn_foreign
 from hwnas.study._run_conditions import ANY, RunConditions
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.latency import Bundle, Device, MeasuredSubnets

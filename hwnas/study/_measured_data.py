@@ -14,7 +14,7 @@ from hwnas.errors import DataError
 from hwnas.files import as_argument, file_hash
 from hwnas.metric import LATENCY, QUALITY, Metric, get_metric, metrics, own_metric, registered, split_direction
 from hwnas.progress import notice
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 SHARES = ("top1", "accuracy")
 """Metrics that are shares of correct samples, whose errors follow from their values."""

@@ -19,10 +19,10 @@ from hwnas.executor import Pace
 from hwnas.metric import own_metric, registered_or_own
 from hwnas.predictor import MIN_SUBNETS
 from hwnas.progress import notice, progress
-from hwnas.quantity import count_of
 from hwnas.study._data import noun_of
 from hwnas.study._racing import RacedAccuracy
 from hwnas.study._slow_metric import SlowPredictor
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.search import Fit, Problem, SearchOptions, SearchProgress, SearchResult, Surrogate

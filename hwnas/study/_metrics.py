@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwnas.metric import LATENCY, QUALITY, SIZE, THROUGHPUT, metrics, own_metric
-from hwnas.quantity import listed
 from hwnas.study._facts import directions_of
 from hwnas.study._found import Found
+from hwnas.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd

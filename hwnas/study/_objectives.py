@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from hwnas.arguments import parts_of
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.metric import Direction, Metric, column_of, get_metric, metrics, registered, split_direction
-from hwnas.quantity import parts_of
 
 
 @dataclass(frozen=True)

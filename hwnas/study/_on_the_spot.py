@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hwnas.errors import DataError, DeviceError
 from hwnas.files import check_writable
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import listed
+from hwnas.wording import listed
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, Plan

@@ -9,8 +9,8 @@ import numpy as np
 
 from hwnas.errors import DataError
 from hwnas.metric import LATENCY, metrics
-from hwnas.quantity import count_of
 from hwnas.study._provenance import Provenance
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

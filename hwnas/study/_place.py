@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError, DeviceError, UnknownNameError
 from hwnas.progress import notice, progress
-from hwnas.quantity import count_of
 from hwnas.study._provenance import Provenance
 from hwnas.study._run_conditions import ANY, RunConditions
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, Load, MeasuredSubnets

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

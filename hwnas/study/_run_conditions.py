@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwnas.quantity import check_whole
+from hwnas.arguments import check_whole
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from hwnas.errors import DataError
 from hwnas.files import beside
 from hwnas.metric import Metric, registered
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of
 from hwnas.study._slow_metric import SlowMetric, SlowPredictor
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.search import Problem, SearchResult

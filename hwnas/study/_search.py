@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DataError, SpaceError
 from hwnas.metric import LATENCY
 from hwnas.progress import notice, progress
-from hwnas.quantity import count_of
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._facts import search_facts, space_facts, weights_facts
 from hwnas.study._front import Front
@@ -27,6 +26,7 @@ from hwnas.study._unfinished import Unfinished
 from hwnas.study._verify import Verifier
 from hwnas.study._verify_library import LibraryVerifier
 from hwnas.study._warm_start import warm_start
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

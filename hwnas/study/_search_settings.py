@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwnas.arguments import check_whole
 from hwnas.errors import DataError
 from hwnas.files import ends_in
-from hwnas.quantity import check_whole
 from hwnas.study._evaluation import Evaluation
 from hwnas.study._slow_metric import SlowMetric
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hwnas.arguments import check_whole
 from hwnas.errors import DataError
-from hwnas.quantity import check_whole
 
 if TYPE_CHECKING:
     from hwnas.metric import Metric

@@ -6,10 +6,11 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwnas.arguments import parts_of
 from hwnas.errors import DataError, SpaceError, UnknownNameError
-from hwnas.quantity import listed, parts_of
 from hwnas.study._lengths import with_lengths
 from hwnas.study._provenance import Provenance
+from hwnas.wording import listed
 
 if TYPE_CHECKING:
     from hwnas.space import SearchSpace

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from hwnas.arguments import check_whole, checked_name, parts_of
 from hwnas.errors import DataError
 from hwnas.metric import Budget, Metric
-from hwnas.quantity import check_whole, checked_name, parts_of
 from hwnas.study._budgets import Bound, Budgets, budgets_of
 from hwnas.study._devices import USUAL
 from hwnas.study._evaluation import Evaluation

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hwnas.errors import DeviceError, TableError, UnknownNameError
 from hwnas.files import file_hash
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import first_few
 from hwnas.study._found import Found
 from hwnas.study._on_the_spot import profiled, refuse_first_if_busy
 from hwnas.study._run_conditions import ANY, RunConditions
+from hwnas.wording import first_few
 
 if TYPE_CHECKING:
     from hwnas.latency import Device, LatencyTable, Plan, Trust

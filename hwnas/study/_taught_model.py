@@ -13,8 +13,8 @@ from hwnas.errors import DataError
 from hwnas.executor import Pace
 from hwnas.files import beside, replacing
 from hwnas.progress import notice, progress, resumable
-from hwnas.quantity import count_of
 from hwnas.study._model_on_text import ModelOnText
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from hwnas.errors import DataError, SupernetError
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._data import as_told, fed_by
 from hwnas.study._space import open_space, plain_name
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.study._front import Front

@@ -17,10 +17,10 @@ import numpy as np
 from hwnas.errors import NotHeldError
 from hwnas.metric import LATENCY, Budget
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._found import Found
 from hwnas.study._measured_front import measured_front, rows_of
 from hwnas.study._table import table_facts
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

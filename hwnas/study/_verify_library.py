@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from hwnas.errors import NotHeldError
 from hwnas.metric import Budget, get_metric
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._divergence import divergences
 from hwnas.study._library_file import SCORE
 from hwnas.study._measured_front import measured_front, rows_of
 from hwnas.study._model_on_text import ModelOnText
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

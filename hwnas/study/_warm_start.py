@@ -12,8 +12,8 @@ from hwnas.errors import DataError, HwnasError
 from hwnas.files import ends_in, file_hash
 from hwnas.metric import QUALITY
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._measured_data import errors_in
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     import pandas as pd

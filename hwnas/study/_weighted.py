@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from hwnas.errors import DataError
 from hwnas.progress import notice
-from hwnas.quantity import count_of
 from hwnas.study._chosen import ChosenSubnet, Known
 from hwnas.study._data import evaluation_data, noun_of, warn_broken
 from hwnas.study._export_settings import ExportSettings
 from hwnas.study._watched import Watched
+from hwnas.wording import count_of
 
 if TYPE_CHECKING:
     from hwnas.supernet import Subnet, Supernet

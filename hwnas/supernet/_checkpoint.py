@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hwnas.errors import SupernetError
 from hwnas.files import ends_in
-from hwnas.quantity import first_few
+from hwnas.wording import first_few
 
 _DIGEST = "tensors_sha256"
 

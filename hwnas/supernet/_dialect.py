@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from hwnas.errors import SpaceError, SupernetError
-from hwnas.quantity import first_few
 from hwnas.space import SearchSpace, head_name, n_classes, with_classes
 from hwnas.supernet._checkpoint import check_tensors, differences, refuse, shown
+from hwnas.wording import first_few
 
 if TYPE_CHECKING:
     from hwnas.supernet._base import Supernet

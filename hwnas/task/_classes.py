@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from hwnas.quantity import first_few
+from hwnas.wording import first_few
 
 
 def class_names(labels: Sequence[str]) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from hwnas.errors import DataError
 from hwnas.files import ends_in
-from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_names, class_order, class_shares
 from hwnas.task._text_file import ENDINGS
+from hwnas.wording import count_of, first_few
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwnas.errors import DataError
-from hwnas.quantity import count_of
 from hwnas.task._plain_text import read_texts
 from hwnas.task._prompt import prompt
 from hwnas.task._sampling import Sampling
 from hwnas.task._task import InputsAt, Score, Scored, Specs, digest_of
 from hwnas.task._tokenizer import Tokenizer
+from hwnas.wording import count_of
 
 LENGTH = 256
 """Tokens per window."""

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from hwnas.errors import DataError, UnknownNameError
 from hwnas.files import files_in
-from hwnas.quantity import count_of, first_few
 from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._sampling import Sampling
 from hwnas.task._scores import SCORES
 from hwnas.task._task import InputsAt, Score, Specs, digest_of
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._tokenizer import Tokenizer
+from hwnas.wording import count_of, first_few
 
 SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev")}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwnas.quantity import count_of
+from hwnas.wording import count_of
 
 TOLERANCE_PCT, BAR_PCT = 5.0, 95.0
 """Predictions are good if ``BAR_PCT`` percent of subnets are within ``TOLERANCE_PCT`` percent of their measured time."""

@@ -23,9 +23,9 @@ from hwnas.latency.device._device import Device
 from hwnas.latency.device._hardware import Hardware
 from hwnas.latency.table._rows import Row
 from hwnas.latency.table._table import LatencyTable
-from hwnas.quantity import first_few
 from hwnas.space import LayerSpec, SearchSpace, Shape
 from hwnas.space.ops import Add, Conv
+from hwnas.wording import first_few
 
 _SUFFIXES = (".yaml", ".yml", ".csv", ".csv.gz")
 _STEM = re.compile(r"(?:Conv|first_conv)-input:(\d+)x\1x3-")

@@ -23,8 +23,8 @@ from hwnas.latency.table._interval import LATER
 from hwnas.latency.table._layer_rows import LayerRows
 from hwnas.latency.table._rows import Row, RowId, context_of, read_rows, write_rows
 from hwnas.latency.table._runs import runs_of
-from hwnas.quantity import first_few
 from hwnas.space import AdditiveCost, LayerSpec, Network, SearchSpace
+from hwnas.wording import first_few
 
 TABLE = "table.csv"
 

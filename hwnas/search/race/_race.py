@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from hwnas.arguments import as_typed
 from hwnas.errors import DataError, SpaceError
 from hwnas.search.expensive._acquisition import ExpectedImprovement, IndependentGain, greedily
 from hwnas.search.expensive._fit import gaussian_process
@@ -112,7 +113,7 @@ class Race:
         given: Any = tolerance
         if not (isinstance(given, Real) and 0 <= float(given) < 1):
             rule = "a share of the hypervolume is at least 0 and below 1"
-            raise SpaceError(f"racing {tolerance!r}", rule, f"pass {TOLERANCE:g}, say")
+            raise SpaceError(f"racing {as_typed(tolerance)}", rule, f"pass {TOLERANCE:g}, say")
         (slow,) = problem.slow
         (self._raced,) = (i for i, o in enumerate(problem.objectives) if o.name == slow and o.maximise)
         if any(c.name == slow and c.upper < math.inf for c in problem.constraints):
