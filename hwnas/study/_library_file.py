@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwnas.errors import DataError
+from hwnas.errors import DataError, SupernetError
 from hwnas.metric import LATENCY, SIZE
 from hwnas.study._facts import weights_facts
 from hwnas.study._model_on_text import ModelOnText, text_hash
@@ -63,7 +63,7 @@ def read_library(path: Path) -> Library:
     """Read a library, with the model that its provenance names.
 
     Raises:
-        DataError: it is not a library, or its model has changed since.
+        DataError: it is not a library, or its model does not open or has changed since.
     """
     from hwnas.io import read_block_library
     from hwnas.report import read_provenance
@@ -73,7 +73,11 @@ def read_library(path: Path) -> Library:
         return Library(*read_block_library(path))
     about = facts["space"]
     reference = str(about["reference"])
-    space = with_precisions_of(str(about["name"]), open_space(reference))
+    try:
+        space = with_precisions_of(str(about["name"]), open_space(reference))
+    except SupernetError as error:
+        remedy = "run the command in the folder where the library was built, or put the model back"
+        raise DataError(f"library {path}, its model {reference}", error.rule, remedy) from error
     now = weights_facts(reference, None) or {}
     then = facts.get("weights") or {}
     if (space.fingerprint, now.get("sha256")) != (about["fingerprint"], then.get("sha256")):

@@ -334,6 +334,10 @@ def test_bad_input_gets_one_line_and_loses_nothing(hwnas: Hwnas, here: Path) -> 
     assert "it is of other weights than hf:m holds now" in ran.err
     save(here / "m", "llama", num_hidden_layers=2)
     assert "it is of another model than hf:m holds now" in hwnas("search", "--library", "lib.csv").err
+    (here / "m").rename(here / "elsewhere")
+    ran = hwnas("search", "--library", "lib.csv")
+    assert (ran.code, "library lib.csv, its model hf:m: " in ran.err) == (2, True), ran.err
+    assert "run the command in the folder where the library was built" in ran.err
     Path("lib.json").unlink()
     assert hwnas("search", "--library", "lib.csv", "--objectives", "kl,params").code == 0  # a table like any other
 
