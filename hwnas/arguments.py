@@ -34,7 +34,7 @@ def as_typed(value: object) -> str:
 
 def check_whole(name: str, value: object, least: int) -> None:
     """Raise DataError unless ``value`` is a whole number of at least ``least``; True and False are none."""
-    if not (isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least):
+    if isinstance(value, bool) or not (isinstance(value, Integral) and int(value) >= least):
         rule, example = f"it is a whole number, {least} or more", max(least, 20)
         raise DataError(f"{name} {as_typed(value)}", rule, f"write for example {example}")
 
