@@ -196,7 +196,7 @@ def train(
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:
         calibrated = of_data if all(net.extract(subnet).has_statistics for subnet in subnets.values()) else []
-        following = export_command(front, row or 1, ["--checkpoint", str(out), *calibrated])
+        following = export_command(front, row or 1, ["--supernet", supernet, "--checkpoint", str(out), *calibrated])
     else:
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]
         following = shlex.join(["hwnas", *words])

@@ -180,7 +180,7 @@ def _opened(settings: ExportSettings, provenance: Provenance) -> Supernet:
 
     Raises:
         UnknownNameError, SupernetError: there is no such supernet, its weights do not fit, or its head is new.
-        DataError: the weights of the front are gone or have changed.
+        DataError: the weights of the front are not here or have changed.
     """
     from hwnas.supernet import load_supernet, random_supernet
 
@@ -221,8 +221,8 @@ def _searched_weights(name: str, provenance: Provenance) -> Path | None:
         return None
     path, own = Path(known["file"]), reference_kind(name).carries_weights
     if not checkpoint_file(path).exists():
-        remedy = f"put it back, or pass --{'supernet' if own else 'checkpoint'} FILE"
-        raise DataError(f"weights {path}", "the front was searched with them, and they are gone", remedy)
+        remedy = f"run the command where the search ran, or pass --{'supernet' if own else 'checkpoint'} FILE"
+        raise DataError(f"weights {path}", "the front was searched with them, and they are not here", remedy)
     if weights_hash(path) != known["sha256"]:
         rule = "the file has changed since the front was searched with it"
         raise DataError(f"weights {path}", rule, f"pass --checkpoint {path} to export them all the same")

@@ -77,9 +77,13 @@ def shrink_to(front: Front, share: float) -> ShrunkSpace:
 
     Raises:
         DataError: the front's space, objectives or directions are unknown.
+        SpaceError: its space does not open here.
     """
     provenance = front.provenance
     if front.space is None:
+        if named := provenance.space.reference or provenance.space.name:
+            rule = f"it was searched in {named}, which does not open here or has changed"
+            raise SpaceError(f"file {front.path}", rule, "run the command where the search ran, or search again")
         raise DataError(f"file {front.path}", "no JSON beside it names its space", "pass --space NAME to a new search")
     objectives = provenance.objectives
     if not objectives or any(n not in front.frame.columns or n not in provenance.directions for n in objectives):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwnas.arguments import parts_of
-from hwnas.errors import DataError, SpaceError, UnknownNameError
+from hwnas.errors import DataError, HwnasError, SpaceError, UnknownNameError
 from hwnas.study._lengths import with_lengths
 from hwnas.study._provenance import Provenance
 from hwnas.wording import listed
@@ -93,7 +93,7 @@ def space_of_front(provenance: Provenance, csv: Path, name: str | None) -> Searc
 
     Raises:
         DataError: there is neither a name nor a provenance.
-        SpaceError: the space has changed since, or the provenance names another one.
+        SpaceError: the space has changed since or does not open here, or the provenance names another one.
     """
     from hwnas.space import with_classes
 
@@ -110,6 +110,11 @@ def space_of_front(provenance: Provenance, csv: Path, name: str | None) -> Searc
         if name is not None or not isinstance(supernet, str):
             raise
         space = open_space(supernet)
+    except HwnasError as error:
+        if name is not None or searched.reference is None:
+            raise
+        rule = f"it was searched in {searched.reference}, which does not open here ({error.rule})"
+        raise SpaceError(f"file {csv}", rule, "run the command where the search ran, or pass --space NAME") from error
     classes = classes_of(searched.name)
     if name is None and classes is not None and space.name == plain_name(searched.name):
         space = with_classes(space, classes)

@@ -84,7 +84,28 @@ def test_an_export_refuses_weights_that_changed_since_the_search(hwnas: Hwnas, t
     Path(trained).unlink()
     ran = hwnas("export", "pareto.csv", "--row", 1)
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
-    assert f"weights {trained}: the front was searched with them, and they are gone; put it back" in ran.err
+    assert (
+        f"weights {trained}: the front was searched with them, and they are not here; run the command where" in ran.err
+    )
+
+
+def test_commands_from_another_folder_say_where_to_run(
+    hwnas: Hwnas, folder: Path, monkeypatch: pytest.MonkeyPatch, trained: str
+) -> None:
+    assert hwnas("search", "--space", trained, "--objectives", "macs:max,params", *QUICK).code == 0
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    missing = (
+        f"error: file ../pareto.csv: it was searched in {trained}, which does not open here (there is no such file); "
+    )
+    for command in ("measure", "predict"):
+        ran = hwnas(command, "../pareto.csv", "--out", "out.csv")
+        assert (ran.code, ran.err) == (2, f"{missing}run the command where the search ran, or pass --space NAME\n")
+    ran = hwnas("space", "shrink", "../pareto.csv", "--out", "part.json")
+    assert ran.code == 2
+    assert ran.err.endswith("run the command where the search ran, or search again\n")
+    ran = hwnas("predict", "../pareto.csv", "--space", f"../{trained}", "--out", "out.csv")
+    assert ran.code == 0, ran.err
 
 
 def test_a_checkpoint_that_was_searched_is_found_by_export(hwnas: Hwnas, folder: Path) -> None:
