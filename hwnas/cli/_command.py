@@ -39,7 +39,8 @@ class Command(TyperCommand):
         left = super().parse_args(ctx, args)
         idle = [param for param in order if param.name in OF_EVALUATIONS] if ctx.params.get("evaluate") is False else []
         if idle:
-            rule = f"it has no effect without evaluations; drop {idle[0].opts[0]}, or add --evaluate"
+            remedy = f"drop {idle[0].opts[0]}" + ("" if ctx.params.get("library") else ", or add --evaluate")
+            rule = f"it has no effect without evaluations; {remedy}"
             raise typer.BadParameter(rule, ctx, idle[0])
         if isinstance(out := ctx.params.get("out"), Path):
             beside = [out.with_suffix(".json")] if ends_in(out, ".csv") else []

@@ -352,5 +352,7 @@ def test_remedies_name_the_options_of_a_library(hwnas: Hwnas) -> None:
     assert "the table has no column latency_ms; build the library with --device NAME, or name one" in ran.err
     ran = hwnas("search", "--library", "lib.csv", "--objectives", "kl,latency")
     assert (ran.code, ran.err.rpartition("; ")[2]) == (2, "or build the library with --device NAME\n")
+    ran = hwnas("search", "--library", "lib.csv", "--verify", "--data", "t.txt")  # the text is that of the library
+    assert (ran.code, "without evaluations; drop --data (see" in ran.err) == (2, True), ran.err
     ran = hwnas("library", "check", "lib.csv", "--data", "other.txt")
     assert (ran.code, ran.err.count("\n"), "data other.txt: there is no such file or folder" in ran.err) == (2, 1, True)
