@@ -90,7 +90,7 @@ class Decoding(Lengths):
 
 
 def with_prefill(frame: pd.DataFrame, at: Sequence[int], measured: Sequence[Measurement]) -> pd.DataFrame:
-    """``frame`` with ``prefill_measured_ms`` after ``prefill_ms``, and ``prefill_at_table_speed_ms`` if it is known.
+    """``frame`` with ``prefill_measured_ms``, and ``prefill_at_table_speed_ms`` if it is known: after ``prefill_ms``, or before the arch.
 
     Args:
         frame: a Pareto frame, as numbers or as text.
@@ -116,7 +116,7 @@ def _with_column(frame: pd.DataFrame, name: str, at: Sequence[int], numbers: Seq
     values[list(at)] = numbers
     rest = frame.drop(columns=[name], errors="ignore")
     columns = list(rest.columns)
-    place = columns.index(PREFILL.column) + 1 if PREFILL.column in columns else len(columns)
+    place = columns.index(PREFILL.column) + 1 if PREFILL.column in columns else columns.index("arch")
     rest.insert(place, name, values)
     return rest
 

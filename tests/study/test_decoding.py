@@ -65,6 +65,8 @@ def test_tokens_per_second_of_both_are_told_beside_what_was_predicted() -> None:
     ]
     again = with_prefill(found.astype(str), [1], both[:1])
     assert again["prefill_measured_ms"].tolist() == [128.0, 128.0]
+    unpredicted = pd.DataFrame({"row": [1], "kl": [0.5], "arch": ["{}"], "mine": ["note"]})
+    assert list(with_prefill(unpredicted, [0], both[:1])) == ["row", "kl", "prefill_measured_ms", "arch", "mine"]
 
 
 def test_predictions_are_held_against_the_speed_that_they_are_of() -> None:
