@@ -65,7 +65,7 @@ def build(
         str,
         typer.Option(
             "--precision",
-            help="Precisions of each alternative, such as fp32,int8,int4; int8 and int4 apply only to weights.",
+            help="Precisions of each alternative, such as fp32,int8,int4. Values between layers stay in fp32.",
             metavar="NAMES",
         ),
     ] = "fp32",
