@@ -32,9 +32,14 @@ def as_typed(value: object) -> str:
     return str(value) if isinstance(value, Number) else repr(value)
 
 
+def is_whole(value: object, least: int) -> bool:
+    """Whether ``value`` is a whole number of at least ``least``; True and False are none."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least
+
+
 def check_whole(name: str, value: object, least: int) -> None:
-    """Raise DataError unless ``value`` is a whole number of at least ``least``; True and False are none."""
-    if isinstance(value, bool) or not (isinstance(value, Integral) and int(value) >= least):
+    """Raise DataError unless `is_whole`."""
+    if not is_whole(value, least):
         rule, example = f"it is a whole number, {least} or more", max(least, 20)
         raise DataError(f"{name} {as_typed(value)}", rule, f"write for example {example}")
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
 
-from hwnas.arguments import as_typed
+from hwnas.arguments import as_typed, is_whole
 from hwnas.errors import DataError
 from hwnas.executor._cluster import Cluster
 from hwnas.executor._executor import Executor
@@ -31,10 +29,8 @@ class Where:
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        given: Any = self.workers
-        whole = isinstance(given, Integral) and not isinstance(given, bool)
-        if given is not None and not (whole and int(given) >= 1):
-            raise DataError(f"workers {as_typed(given)}", "at least 1 is needed", "raise it, or leave it out")
+        if self.workers is not None and not is_whole(self.workers, 1):
+            raise DataError(f"workers {as_typed(self.workers)}", "at least 1 is needed", "raise it, or leave it out")
 
     @property
     def elsewhere(self) -> bool:
