@@ -244,6 +244,32 @@ def locked(handle: int) -> bool | None:
     return True
 
 
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Let no other process begin to make the same file while the block runs. A lock beside the file is removed at the end.
+
+    Raises:
+        DataError: another process makes it, or its folder is not writable.
+    """
+    lock = beside(path, "lock")
+    made = [folder for folder in lock.absolute().parents if not folder.exists()]
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    try:
+        if locked(handle) is False:
+            raise DataError(f"output {path}", "another process is making it", "wait for it, or choose another path")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            _remove_empty(made)
+    finally:
+        os.close(handle)
+
+
 def _unwritable(target: Path, reason: str) -> DataError:
     full = reason in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
     remedy = "free space there, or choose another path" if full else "choose another path"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwnas.errors import DataError
-from hwnas.files import check_writable, ends_in, files_in, replacing, together
+from hwnas.files import beside, check_writable, ends_in, files_in, only_writer, replacing, together
 
 
 def test_the_file_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -178,6 +178,26 @@ def test_what_a_living_process_writes_is_left_alone(tmp_path: Path) -> None:
         part.write_text("first to begin, last to end")
         other.write_text("last to begin")
     assert read(tmp_path) == {"x.json": b"first to begin, last to end"}
+
+
+def test_a_file_that_takes_long_has_one_maker(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "x.bin"
+    with only_writer(path):
+        with (
+            pytest.raises(
+                DataError, match=r"x\.bin: another process is making it; wait for it, or choose another path"
+            ),
+            only_writer(path),
+        ):
+            pass
+        with only_writer(tmp_path / "new" / "y.bin"):
+            pass
+        assert [each.name for each in path.parent.iterdir()] == ["x.bin.lock"]
+    assert not path.parent.exists()
+    beside(tmp_path / "x.bin", "lock").touch()  # a killed process left it
+    with only_writer(tmp_path / "x.bin"):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_kind_a_file_is_does_not_depend_on_capitals(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from hwnas.cli._next import export_command
 from hwnas.cli._options import Checkpoint, Seed, SupernetName
 from hwnas.cli._out import check_out
 from hwnas.errors import DataError, SupernetError
-from hwnas.files import beside
+from hwnas.files import beside, only_writer
 from hwnas.progress import kept_in, notice, progress
 from hwnas.quantity import format_bytes
 from hwnas.study import Front
@@ -183,13 +184,14 @@ def train(
         widths=_widths(widths),
         embedding_rows=embedding_rows,
     )
-    with kept_in(state), teamed(training, workers) as team:
+    with kept_in(state), teamed(training, workers) as team, only_writer(out) if team.leads else nullcontext():
         trainer = _run(training, team)
+        net, task = trainer.supernet, trainer.data
+        if team.leads:
+            net.save(out, trainer.provenance())
+            state.unlink(missing_ok=True)
     if not team.leads:
         return
-    net, task = trainer.supernet, trainer.data
-    net.save(out, trainer.provenance())
-    state.unlink(missing_ok=True)
     notice(f"wrote {out}, {format_bytes(out.stat().st_size)}, after {count_of(trainer.steps, 'step')}")
     subnets = _trained(net, arch)
     _show(net, task, subnets, trainer.settings.learning_rate)

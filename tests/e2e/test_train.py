@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hwnas.files import only_writer
 from hwnas.supernet import Trainer
 from tests.e2e.conftest import Hwnas
 
@@ -38,6 +39,14 @@ def test_interrupted_between_two_states_it_resumes(hwnas: Hwnas, monkeypatch: py
     ran = hwnas(*TRAIN)
     assert ran.code == 0, ran.err
     assert f"{state} holds a run stopped after 2 of 3 steps, which resumes" in ran.err
+
+
+def test_two_runs_do_not_train_into_one_file(hwnas: Hwnas, folder: Path) -> None:
+    with only_writer(folder / "own.safetensors"):
+        ran = hwnas(*TRAIN)
+    told = "error: output own.safetensors: another process is making it; wait for it, or choose another path\n"
+    assert (ran.code, ran.err) == (2, told)
+    assert not list(folder.iterdir())
 
 
 def _interrupt(*_: object) -> Any:
