@@ -104,7 +104,7 @@ def train(
         Path | None,
         typer.Option(
             "--front",
-            help="Train only one subnet of this front, taught by the largest subnet as it is.",
+            help="Train only one subnet of this front, taught by the largest subnet as it is. Texts are altered on the way.",
             metavar="CSV",
         ),
     ] = None,
@@ -197,7 +197,7 @@ def train(
     _show(net, task, subnets, trainer.settings.learning_rate)
     of_data = ["--data", str(data)] if data is not None else []
     if front is not None:
-        calibrated = of_data if all(net.extract(subnet).has_statistics for subnet in subnets.values()) else []
+        calibrated = of_data if task.labels else []  # int8 needs no ranges in language models
         following = export_command(front, row or 1, ["--supernet", supernet, "--checkpoint", str(out), *calibrated])
     else:
         words = ["evaluate", "--supernet", str(out), *of_data, "--sample", "100", "--out", "accuracy.csv"]

@@ -22,6 +22,7 @@ from hwnas.task._scores import (
     top1,
 )
 from hwnas.task._task import (
+    AlteringTask,
     Estimate,
     Inputs,
     InputsAt,
@@ -52,6 +53,7 @@ __all__ = [
     "SCORES",
     "TOKENIZER_FILES",
     "USUAL_SAMPLING",
+    "AlteringTask",
     "DigitsData",
     "Divergence",
     "Estimate",

@@ -152,6 +152,14 @@ class TrainingTask(Task, Protocol):
 
 
 @runtime_checkable
+class AlteringTask(TrainingTask, Protocol):
+    """A task that can alter training samples further than their labels allow, for a subnet that learns from a teacher alone."""
+
+    def altered(self, inputs: Inputs, step: int, seed: int) -> Inputs:
+        """The inputs of a step's batch, altered. In one step, those of different resolutions or lengths are altered alike."""
+
+
+@runtime_checkable
 class PlacedTask(Task, Protocol):
     """A task that can finish its batches on a GPU, so that fewer bytes travel there."""
 

@@ -19,7 +19,7 @@ from hwnas.files import files_in
 from hwnas.task._classes import class_indices, class_names, class_shares
 from hwnas.task._sampling import Sampling
 from hwnas.task._scores import SCORES
-from hwnas.task._task import InputsAt, Score, Specs, digest_of
+from hwnas.task._task import Inputs, InputsAt, Score, Specs, digest_of, named_inputs
 from hwnas.task._text_file import ENDINGS, LabelledTexts, TextColumns, read_labelled_texts
 from hwnas.task._tokenizer import Tokenizer
 from hwnas.wording import count_of, first_few
@@ -28,6 +28,9 @@ SPLITS = {"train": ("train",), "validation": ("validation", "valid", "val", "dev
 
 MOST_LENGTHS = 3
 """Most choices of sequence length in a search."""
+
+MOST_REPLACED = 0.5
+"""Largest share of a text's tokens that are replaced for subnets that learn from a teacher."""
 
 POOL = 16
 """Training batches whose texts are sorted by length together; half of a random batch of questions would be padding."""
@@ -171,6 +174,17 @@ class TextFolder:
         chosen = split.at(rng.permutation(alike)[position].tolist())
         return self._rendered(chosen), torch.from_numpy(chosen.labels)
 
+    def altered(self, inputs: Inputs, step: int, seed: int) -> Inputs:
+        """Texts with tokens of other texts of the batch, each from the same position. Every text has another share of them.
+
+        Small subnets that learn from a teacher need more texts than there are labelled ones, and a teacher can label any
+        (TinyBERT, Jiao et al. 2020, arXiv:1909.10351, which replaces words by similar ones).
+        """
+        named = named_inputs(inputs)
+        ids = named["input_ids"].numpy()
+        replaced = _mixed(ids, self.tokenizer.special_ids, np.random.default_rng([seed, step]))
+        return {**named, "input_ids": torch.from_numpy(replaced)}
+
     @cached_property
     def _training_counts(self) -> NDArray[np.int64]:
         """``(n,)`` tokens of each training text."""
@@ -221,6 +235,15 @@ class _Split:
     def drawn(self, n: int, rng: np.random.Generator) -> _Split:
         """``n`` random texts; all of them, in random order, if there are fewer."""
         return self.at(rng.permutation(len(self.texts))[:n].tolist())
+
+
+def _mixed(ids: NDArray[np.int64], special: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """``(n, length)`` ids, of which some are another row's at the same position. Draws do not depend on the length."""
+    n, length = ids.shape
+    where, whose = rng.spawn(2)
+    hit = rng.uniform(0, MOST_REPLACED, (n, 1)) > where.random((length, n)).T
+    others = ids[whose.integers(n, size=(length, n)).T, np.arange(length)]
+    return np.where(hit & ~np.isin(ids, special) & ~np.isin(others, special), others, ids)
 
 
 def _file(folder: Path, names: Sequence[str]) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,12 @@ class Tokenizer:
     def vocabulary_size(self) -> int:
         """Number of ids."""
         return int(_engine(self.definition).get_vocab_size())
+
+    @cached_property
+    def special_ids(self) -> NDArray[np.int64]:
+        """Ids that stand for no part of a text: padding, beginnings, separators, masks."""
+        special = [token["id"] for token in json.loads(self.definition)["added_tokens"] if token["special"]]
+        return np.array([self.pad_id, *special], dtype=np.int64)
 
     def counts(self, texts: Sequence[str], pairs: Sequence[str] | None) -> NDArray[np.int64]:
         """``(n,)`` tokens of each text."""

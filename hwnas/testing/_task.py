@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from hwnas.metric import get_metric
-from hwnas.task import Estimate, Inputs, Specs, Task, TrainingTask, named_inputs
+from hwnas.task import AlteringTask, Estimate, Inputs, Specs, Task, TrainingTask, named_inputs
 from hwnas.testing._check import Check, require
 
 T = TypeVar("T")
@@ -76,6 +76,20 @@ def training_batches_can_be_drawn_again(task: Task, specs: Specs) -> None:
         require(not _equal(inputs, other), f"step {step} of seed {seed} is step 0 of seed 1")
 
 
+def altered_batches_fit_and_can_be_drawn_again(task: Task, specs: Specs) -> None:
+    """Batches that are altered for subnets with a teacher are as large as before, other ones, and the same at every call."""
+    if not isinstance(task, AlteringTask):
+        return
+    inputs = task.training_batch(0, 1)[0](specs)
+    altered, again = task.altered(inputs, 0, 1), task.altered(inputs, 0, 1)
+    _require_fitting(altered, specs)
+    sizes = {len(batch) for batch in (*named_inputs(inputs).values(), *named_inputs(altered).values())}
+    require(len(sizes) == 1, f"batches before and after have {sizes} samples")
+    require(_equal(altered, again), "an altered step differs from call to call")
+    require(not _equal(altered, inputs), "nothing is altered")
+    require(_equal(inputs, task.training_batch(0, 1)[0](specs)), "the batch itself is changed")
+
+
 def _first(batches: Iterable[T]) -> list[T]:
     return list(islice(batches, BATCHES))
 
@@ -100,5 +114,6 @@ TASK_CHECKS: Sequence[Check] = (
     labels_are_numbers_of_classes,
     metrics_are_registered_and_score,
     training_batches_can_be_drawn_again,
+    altered_batches_fit_and_can_be_drawn_again,
 )
 """Checks of a Task for a network's inputs, ``specs=network_inputs(space.network(row))``."""

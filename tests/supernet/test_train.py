@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -119,6 +120,55 @@ class Jealous(DigitsData):
     def validation(self, specs: Specs) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         with self.used():
             yield from super().validation(specs)
+
+
+class Negative(DigitsData):
+    """Alters images to their negatives, which are told from others by their sign."""
+
+    def altered(self, inputs: Inputs, step: int, seed: int) -> Inputs:  # noqa: ARG002
+        assert isinstance(inputs, torch.Tensor)
+        return -1 - inputs.abs()
+
+
+SMALLEST = json.dumps(get_space("digits").decode(extremes(get_space("digits"))[0]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "altered"),
+    [
+        (TrainSettings(steps=10), False),
+        (TrainSettings(steps=10, schedule="shrinking"), False),
+        (TrainSettings(steps=10, schedule="alone"), False),
+        (TrainSettings(steps=10, arch=SMALLEST), True),
+    ],
+)
+def test_only_samples_that_a_teacher_alone_labels_are_altered(settings: TrainSettings, altered: bool):
+    trainer = Trainer(Digits.random(0), Negative(batch=240), settings)
+    plan = trainer.schedule.plan(9)
+    feed = trainer._feed(9, plan)
+    assert len(feed.inputs) == len(plan.rows) + (plan.teacher == "frozen")
+    for inputs in feed.inputs:
+        assert isinstance(inputs, torch.Tensor)
+        assert bool((inputs <= -1).all()) is altered
+
+
+def test_a_subnet_learns_what_its_teacher_says_of_altered_samples():
+    class Noise(DigitsData):
+        def altered(self, inputs: Inputs, step: int, seed: int) -> Inputs:  # noqa: ARG002
+            assert isinstance(inputs, torch.Tensor)
+            return torch.randn(inputs.shape, generator=torch.Generator().manual_seed(step))
+
+    def taught(data: DigitsData) -> Supernet:
+        return train(Digits.random(0), data, TrainSettings(steps=60, arch=SMALLEST, learning_rate=0.02))
+
+    def apart(net: Supernet) -> float:
+        """Of the smallest subnet from the largest as it was, on noise."""
+        noise = torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(99))
+        small, large = extremes(net.space)
+        told = Digits.random(0).forward(large, torch.nn.functional.interpolate(noise, 16), "train").softmax(-1)
+        return float((net.forward(small, noise, "train").softmax(-1) - told).abs().mean())
+
+    assert apart(taught(Noise(batch=240))) < apart(Digits.random(0))
 
 
 def test_data_have_one_user_at_a_time():

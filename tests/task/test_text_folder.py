@@ -302,6 +302,34 @@ def test_an_epoch_shows_every_text_once_in_batches_of_like_length(tokenizer: Tok
     assert first == batches(0) != second
 
 
+def test_altered_texts_hold_words_of_others_at_the_same_positions(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [
+        {"text": text, "label": "x" if i % 2 else "y"}
+        for i, text in enumerate(["good film a the", "bad a film , the"] * 8)
+    ]
+    for split in ("train", "validation"):
+        write(tmp_path / f"{split}.csv", rows)
+    data = TextFolder(tmp_path, tokenizer, None, Sampling(9, 9, 16), metric="accuracy", columns=TextColumns())
+    batch = data.training_batch(0, seed=0)[0](SPECS)
+    short = data.training_batch(0, seed=0)[0]({name: TensorSpec((6,), "int64") for name in SPECS})
+    altered = data.altered(batch, step=0, seed=0)
+    assert isinstance(batch, dict)
+    assert isinstance(short, dict)
+    assert isinstance(altered, dict)
+    before, after = batch["input_ids"], altered["input_ids"]
+    special = (before < WORDS.index("good")).numpy()
+    assert torch.equal(before[special], after[special])
+    replaced = (before != after).float()[~special].mean()
+    assert 0 < replaced < 0.5
+    for column in range(before.shape[1]):
+        assert set(after[:, column].tolist()) <= set(before[:, column].tolist())
+    assert all(torch.equal(altered[name], batch[name]) for name in ("attention_mask", "token_type_ids"))
+    again = data.altered(short, step=0, seed=0)
+    assert isinstance(again, dict)
+    assert torch.equal(again["input_ids"][:, :5], after[:, :5]), "shorter inputs are altered alike"
+    assert not torch.equal(data.altered(batch, step=1, seed=0)["input_ids"], after)  # type: ignore[call-overload, index]
+
+
 def test_some_samples_are_those_of_all(tmp_path: Path, tokenizer: Tokenizer) -> None:
     write(tmp_path / "validation.csv", ROWS)
     data = opened(tmp_path, tokenizer)

@@ -14,7 +14,7 @@ from hwnas.space import network_inputs
 from hwnas.supernet._base import Supernet
 from hwnas.supernet.train._schedule import StepPlan
 from hwnas.supernet.train._team import Team
-from hwnas.task import Inputs, TrainingTask, fitting, map_inputs
+from hwnas.task import AlteringTask, Inputs, TrainingTask, fitting, map_inputs
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def feed_of(
 ) -> Feed:
     """The feed of a step. Subnets of the same resolution or length share their inputs.
 
+    Where a frozen teacher alone says what is right, samples are altered if the task can do that: it says so of any sample.
+
     Args:
         plan: of the step.
         step, seed: determine the batch.
@@ -50,10 +52,14 @@ def feed_of(
     inputs_at, labels = data.training_batch(step, seed)
     part = team.part(len(labels))
     rows = [*plan.rows, teacher] if plan.teacher == "frozen" else plan.rows
+    alters = plan.teacher == "frozen" and not plan.by_labels and isinstance(data, AlteringTask)
     made: dict[str, Inputs] = {}
     inputs = []
     for specs in (network_inputs(supernet.network(row)) for row in rows):
         if str(specs) not in made:
-            made[str(specs)] = map_inputs(itemgetter(part), fitting(data, inputs_at(specs), specs))
+            batch = fitting(data, inputs_at(specs), specs)
+            if alters:
+                batch = data.altered(batch, step, seed)
+            made[str(specs)] = map_inputs(itemgetter(part), batch)
         inputs.append(made[str(specs)])
     return Feed(plan, inputs, labels[part], (part.stop - part.start) / len(labels))

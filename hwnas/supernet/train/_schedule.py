@@ -50,11 +50,13 @@ class StepPlan:
         rows: ``(k, g)`` canonical rows.
         weights: weight of each subnet's loss.
         teacher: of all subnets if it is ``"frozen"``; of all but the first, which learns from labels, if ``"in_place"``.
+        by_labels: whether subnets with a teacher learn from the labels too.
     """
 
     rows: Population
     weights: tuple[float, ...]
     teacher: Teacher
+    by_labels: bool = False
 
 
 class Schedule(Protocol):
@@ -130,7 +132,7 @@ class Shrinking(Schedule):
         phase = min(1 + (step - self.start) // self.phase_steps, len(self.phases) - 1)
         k = max(1, min(phase, MOST_AT_ONCE))
         rows = self.phases[phase].sample(k, rng, distinct_uniform=False)
-        return StepPlan(rows, (1.0,) * k, "frozen")
+        return StepPlan(rows, (1.0,) * k, "frozen", by_labels=True)
 
 
 def _phases(space: SearchSpace, largest: NDArray[Any]) -> list[SearchSpace]:

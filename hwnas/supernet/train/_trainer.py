@@ -31,7 +31,7 @@ from hwnas.supernet.train._device import deterministic
 from hwnas.supernet.train._feed import Feed, feed_of
 from hwnas.supernet.train._importance import BATCHES, importance
 from hwnas.supernet.train._optimizer import make_optimizer, moments, optimizer_tensors, restore_optimizer
-from hwnas.supernet.train._schedule import Schedule, StepPlan, Taught, Teacher, extremes, get_schedule
+from hwnas.supernet.train._schedule import Schedule, StepPlan, Taught, extremes, get_schedule
 from hwnas.supernet.train._settings import TrainSettings
 from hwnas.supernet.train._state import State
 from hwnas.supernet.train._team import ALONE, Team
@@ -40,7 +40,7 @@ from hwnas.task import Inputs, TrainingTask, ahead, loss_of, placed
 Progress = Callable[[int, float], None]
 """Called after each step with the number of steps done and the loss of the step's first subnet."""
 
-_STATE_VERSION = 4
+_STATE_VERSION = 5
 
 
 class Trainer:
@@ -183,7 +183,7 @@ class Trainer:
         losses = []
         for row, weight, inputs in zip(plan.rows, plan.weights, feed.inputs, strict=False):
             logits = self._forward(self.supernet, row, inputs)
-            loss = feed.share * self._loss(logits, labels, teacher_logits, plan.teacher)
+            loss = feed.share * self._loss(logits, labels, teacher_logits, plan)
             if plan.teacher == "in_place" and teacher_logits is None:
                 teacher_logits = logits.detach()
             torch.autograd.backward(loss * weight)
@@ -197,13 +197,12 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
             return supernet.forward(row, on(self.device, inputs), self.team.statistics or "train").float()
 
-    def _loss(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, teacher: Teacher) -> Tensor:
-        """The loss by labels without a teacher, by the teacher in place or for a single subnet, else the sum of both."""
+    def _loss(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, plan: StepPlan) -> Tensor:
+        """The loss by labels without a teacher, else by the teacher, or the sum of both."""
         if teacher_logits is None:
             return self.loss(logits, labels)
         distillation = _distillation(logits, teacher_logits)
-        teacher_only = teacher == "in_place" or self.settings.arch
-        return distillation if teacher_only else distillation + self.loss(logits, labels)
+        return distillation + self.loss(logits, labels) if plan.by_labels else distillation
 
     def _sort_units(self) -> None:
         """Sort heads, neurons and channels by importance, most important first, with their optimizer state."""
