@@ -27,12 +27,14 @@ def scored_precision(text: str) -> str:
         UnknownNameError: there is no such precision; the message suggests the nearest.
         DataError: fp32 is not among them.
     """
-    from hwnas.graph import parse_precision, precision_parts
+    from hwnas.graph import MIXED, parse_precision, precision_parts
 
     found = parse_precision(text)
-    if "fp32" not in precision_parts(found):
+    parts = precision_parts(found)
+    if "fp32" not in parts:
         rule = "blocks are compared with the model's own, which are fp32"
-        raise DataError(f"precision {text}", rule, f"write --precision fp32,{text}")
+        others = parts if set(parts) <= set(MIXED) else MIXED[1:]
+        raise DataError(f"precision {text}", rule, f"write --precision fp32,{','.join(others)}")
     return found
 
 
