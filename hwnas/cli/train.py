@@ -64,7 +64,8 @@ def train(
         typer.Option(
             "--learning-rate",
             help=f"Peak learning rate. \\[default: {SCRATCH[1]}; with --data 0.001 for ONNX files, 0.02 for other CNNs, 0.00001 for "
-            "language models, 0.0001 for other transformers, up to 0.0002 for those of texts with fewer than 768 channels]",
+            "language models, 0.0001 for other transformers, up to 0.0002 for those of texts with fewer than 768 channels; half of it "
+            "with --front, but for language models]",
             min=1e-9,
             max=10,
             metavar="RATE",

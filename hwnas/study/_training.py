@@ -28,6 +28,9 @@ SAVE_EVERY = 50
 SCRATCH = (200, 0.1)
 """Epochs and learning rate to train from random weights on a supernet's own images. Fine-tuning uses its family's recipe."""
 
+TAUGHT_RATE = 0.5
+"""Share of its family's learning rate for one subnet of a classifier, whose weights have learned the task already."""
+
 VALIDATION, CALIBRATION = 5000, 2000
 """Samples to measure and to calibrate the trained supernet's smallest and largest subnets."""
 
@@ -83,12 +86,13 @@ class Training:
         device = training_device(self.device, team.size)
         precision = training_precision(self.precision, device)
         net, task, recipe, about = self._from_scratch() if self.data is None else self._fine_tuned(self.data)
+        usual = recipe.learning_rate * (TAUGHT_RATE if self.arch and task.labels else 1)
         settings = TrainSettings(
             epochs=self.epochs or recipe.epochs,
             steps=self.steps or 0,
             seed=self.seed,
             schedule=self.schedule,
-            learning_rate=self.learning_rate or recipe.learning_rate,
+            learning_rate=self.learning_rate or usual,
             optimizer=recipe.optimizer,
             weight_decay=recipe.weight_decay,
             clip_norm=recipe.clip_norm,

@@ -19,7 +19,9 @@ from PIL import Image
 from hwnas.cli import main
 from hwnas.errors import SupernetError
 from hwnas.space import TensorSpec
+from hwnas.study._training import Training
 from hwnas.supernet import Supernet, extremes, get_supernet, load_supernet
+from hwnas.supernet.train import ALONE
 from hwnas.task import ImageFolder, Sampling, TrainingTask
 from tests.conftest import REPOSITORY
 from tests.supernet.conftest import OWN
@@ -160,6 +162,18 @@ def test_a_head_stays_for_its_own_classes_however_folders_call_them(
         pd.DataFrame({"row": [1], "macs": [9], "arch": [arch]}).to_csv(tmp_path / "front.csv", index=False)
         assert exit_code(*args, "--front", str(tmp_path / "front.csv"), "--out", str(tmp_path / "one.safetensors")) == 2
         assert "--front: its subnet learns from the largest, whose head does not have the 3" in capsys.readouterr().err
+
+
+def test_one_subnet_of_a_trained_network_learns_at_half_the_usual_rate(trained: Path, colours: Path, tmp_path: Path):
+    def rate(arch: str = "", given: float | None = None) -> float:
+        state = tmp_path / "x.state"
+        training = Training(str(trained), state, data=colours, batch_size=4, steps=1, arch=arch, learning_rate=given)
+        return training.trainer(ALONE).settings.learning_rate
+
+    space = load_supernet(str(trained)).space
+    arch = json.dumps(space.decode(extremes(space)[0]))
+    assert rate(arch) == rate() / 2
+    assert rate(arch, 0.003) == rate(given=0.003) == 0.003
 
 
 @pytest.mark.parametrize(

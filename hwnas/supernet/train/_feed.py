@@ -52,13 +52,13 @@ def feed_of(
     inputs_at, labels = data.training_batch(step, seed)
     part = team.part(len(labels))
     rows = [*plan.rows, teacher] if plan.teacher == "frozen" else plan.rows
-    alters = plan.teacher == "frozen" and not plan.by_labels and isinstance(data, AlteringTask)
+    only_taught = plan.teacher == "frozen" and not plan.by_labels
     made: dict[str, Inputs] = {}
     inputs = []
     for specs in (network_inputs(supernet.network(row)) for row in rows):
         if str(specs) not in made:
             batch = fitting(data, inputs_at(specs), specs)
-            if alters:
+            if only_taught and isinstance(data, AlteringTask):
                 batch = data.altered(batch, step, seed)
             made[str(specs)] = map_inputs(itemgetter(part), batch)
         inputs.append(made[str(specs)])
