@@ -171,6 +171,17 @@ def test_a_subnet_learns_what_its_teacher_says_of_altered_samples():
     assert apart(taught(Noise(batch=240))) < apart(Digits.random(0))
 
 
+def test_one_subnet_of_a_classifier_ends_halfway(monkeypatch: pytest.MonkeyPatch):
+    settings = TrainSettings(steps=3, arch=SMALLEST)
+    first, halfway = Digits.random(0).tensors, train(Digits.random(0), FEW, settings).tensors
+    monkeypatch.setattr(Few, "labels", ())
+    last = train(Digits.random(0), FEW, settings).tensors
+    moved = [name for name in first if ".running_" not in name and not torch.equal(first[name], last[name])]
+    assert moved
+    for name in moved:
+        torch.testing.assert_close(halfway[name], (first[name] + last[name]) / 2)
+
+
 def test_data_have_one_user_at_a_time():
     data = Jealous()
     trainer = Trainer(Digits.random(0), data, TrainSettings(steps=2 * data.steps_per_epoch + 1, validates=True))

@@ -258,12 +258,18 @@ class Trainer:
         An earlier epoch replaces the last one only if it is better by more than a standard error (Breiman et al. 1984,
         "Classification and Regression Trees", section 3.4.3). The highest of several noisy accuracies is partly luck, and
         choosing by it would make the accuracies on these samples too high for all that follows.
+
+        A single subnet of a classifier ends with the mean of its weights before and after (WiSE-FT, Wortsman et al. 2021,
+        arXiv:2109.01903), which keeps what it learned with all others.
         """
+        averages = bool(self.settings.arch and self.data.labels)
         score, error = self.last
         for name, tensor in self.parameters.items():
             tensor.requires_grad_(False)
             if self.best is not None and self.best[0] > score + error:
                 tensor.copy_(self.best[1][name])
+            if averages and self.teacher is not None:
+                tensor.lerp_(self.teacher.tensors[name], 0.5)
         self.supernet.head_is_new = False
         self._store_statistics()
         self.supernet.tensors = {name: tensor.cpu() for name, tensor in self.supernet.tensors.items()}
