@@ -227,7 +227,8 @@ def _dialect(content: Mapping[Any, Any], part: _Part, wanted: _Wanted) -> str:
         name = _TYPES.get(kind, str(kind).removeprefix("torch."))
         traits.append(f"{'all' if n == len(part.tensors) else n} {name} made fp32")
     classes, usual = wanted.classes(part), n_classes(wanted.space)
-    if classes != usual:
+    own_file = part.ours and not part.path  # written by `hwnas train`, with classes that were asked for
+    if classes != usual and not own_file:
         traits.append(f"{classes:,} classes instead of {usual:,}")
     others = [str(key) for key, value in content.items() if str(key) not in part.path[:1] and _is_aside(value, part)]
     if others:
