@@ -175,7 +175,7 @@ class TextFolder:
         return self._rendered(chosen), torch.from_numpy(chosen.labels)
 
     def altered(self, inputs: Inputs, step: int, seed: int) -> Inputs:
-        """Texts with tokens of other texts of the batch, each from the same position. Every text has another share of them.
+        """Texts in which tokens are replaced by those of other texts at the same positions. The share differs from text to text.
 
         Small subnets that learn from a teacher need more texts than there are labelled ones, and a teacher can label any
         (TinyBERT, Jiao et al. 2020, arXiv:1909.10351, which replaces words by similar ones).

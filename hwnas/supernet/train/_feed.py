@@ -39,7 +39,7 @@ def feed_of(
 ) -> Feed:
     """The feed of a step. Subnets of the same resolution or length share their inputs.
 
-    Where a frozen teacher alone says what is right, samples are altered if the task can do that: it says so of any sample.
+    Samples that only a frozen teacher labels are altered if the task can do that, because a teacher can label any sample.
 
     Args:
         plan: of the step.
